@@ -1,0 +1,1 @@
+"""How fast the engine is, measured against what the machine allows."""

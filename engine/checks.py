@@ -1,0 +1,181 @@
+"""What an order must pass, in this order; the first failure names its value and its limit.
+
+Each function answers a Reason and leaves `reason_value` and `reason_limit` in the execution.
+"""
+
+from engine import ticks
+from engine.enums import BboState, OrdType, Phase, Reason, Side, Tif
+from engine.jit import njit
+from engine.limits import INT64_MAX, PX_E6_MAX, QTY_MAX, VENUES_MAX
+from engine.money import add_capped, fits_product, to_eur_e6
+from engine.zones import BPS
+
+
+@njit
+def fail(execution, reason, value, limit):
+    """Record the number that failed and the one it failed against."""
+    execution["reason_value"] = value
+    execution["reason_limit"] = limit
+    return reason
+
+
+@njit
+def passed(execution):
+    """Count one more check passed, for the explain record."""
+    execution["checks"] += 1
+    return Reason.NONE
+
+
+@njit
+def check_kill(tables, execution, client_id):
+    """Kill switch of firm and client (RTS 6 Art 12)."""
+    if tables.counters[0]["kill_firm"] != 0:
+        return fail(execution, Reason.KILLED_FIRM, 1, 0)
+    if tables.client_use[client_id]["killed"] != 0:
+        return fail(execution, Reason.KILLED_CLIENT, client_id, 0)
+    return passed(execution)
+
+
+@njit
+def check_instrument(tables, execution, instrument_id):
+    """Known, not stopped, and one for which the firm is SI."""
+    if instrument_id < 0:
+        return Reason.UNKNOWN_INSTRUMENT
+    if tables.positions[instrument_id]["killed"] != 0:
+        return fail(execution, Reason.KILLED_INSTRUMENT, instrument_id, 0)
+    if tables.instruments[instrument_id]["si"] == 0:
+        return Reason.NOT_SI
+    return passed(execution)
+
+
+@njit
+def check_hours(tables, execution, instrument_id, ts_ns):
+    """Published trading hours, and the phase of the most relevant market."""
+    params = tables.params[0]
+    if ts_ns < params["open_ns"]:
+        return fail(execution, Reason.CLOSED, ts_ns, params["open_ns"])
+    if ts_ns >= params["close_ns"]:
+        return fail(execution, Reason.CLOSED, ts_ns, params["close_ns"])
+    mrm = tables.instruments[instrument_id]["mrm_venue"]
+    phase = tables.venue_books[instrument_id * VENUES_MAX + mrm]["phase"]
+    if phase != Phase.CONTINUOUS:
+        return fail(execution, Reason.HALTED, phase, Phase.CONTINUOUS)
+    return passed(execution)
+
+
+@njit
+def check_terms(execution, instrument, event):
+    """Side, type, time in force, currency, quantity."""
+    side = event["side"]
+    if side != Side.BUY and side != Side.SELL and side != Side.SELL_SHORT:
+        return fail(execution, Reason.SIDE, side, 0)
+    if event["ord_type"] != OrdType.MARKET and event["ord_type"] != OrdType.LIMIT:
+        return fail(execution, Reason.ORD_TYPE, event["ord_type"], 0)
+    tif = event["tif"]
+    if tif != Tif.DAY and tif != Tif.IOC and tif != Tif.FOK:
+        return fail(execution, Reason.TIF, tif, 0)
+    if event["currency"] != 0 and event["currency"] != instrument["currency"]:
+        return fail(execution, Reason.CURRENCY, event["currency"], instrument["currency"])
+    if event["defect"] != Reason.NONE:
+        return fail(execution, event["defect"], event["defect_value"], 0)
+    qty = event["qty"]
+    if qty <= 0:
+        return fail(execution, Reason.QTY_NOT_POSITIVE, qty, 1)
+    if qty > QTY_MAX:
+        return fail(execution, Reason.QTY_TOO_LARGE, qty, QTY_MAX)
+    if qty % instrument["lot"] != 0:
+        return fail(execution, Reason.QTY_OFF_LOT, qty, instrument["lot"])
+    return passed(execution)
+
+
+@njit
+def check_px(tables, execution, instrument, event):
+    """Limit price: positive, not absurd, on tick."""
+    if event["ord_type"] == OrdType.LIMIT:
+        px = event["limit_px_e6"]
+        if px <= 0:
+            return fail(execution, Reason.PX_NOT_POSITIVE, px, 0)
+        if px > PX_E6_MAX:
+            return fail(execution, Reason.PX_TOO_LARGE, px, PX_E6_MAX)
+        if not ticks.on_tick(tables.ticks, instrument["tick_band"], px):
+            tick = ticks.tick_e6(tables.ticks, instrument["tick_band"], px)
+            return fail(execution, Reason.PX_OFF_TICK, px, tick)
+    return passed(execution)
+
+
+@njit
+def check_bbo(tables, execution, best):
+    """A fresh, two-sided, uncrossed market."""
+    state = best["state"]
+    if state == BboState.EMPTY:
+        return Reason.BBO_EMPTY
+    if state == BboState.STALE:
+        return fail(execution, Reason.BBO_STALE, best["age_ns"], tables.params[0]["stale_ns"])
+    if state == BboState.ONE_SIDED:
+        return Reason.BBO_ONE_SIDED
+    if state == BboState.CROSSED:
+        return fail(execution, Reason.BBO_CROSSED, best["bid_px_e6"], best["ask_px_e6"])
+    return passed(execution)
+
+
+@njit
+def check_notional(execution, qty, mid_x2_e6):
+    """The order's value must fit an int64."""
+    if not fits_product(qty, mid_x2_e6):
+        return fail(execution, Reason.NOTIONAL_OVERFLOW, qty, INT64_MAX // mid_x2_e6)
+    return passed(execution)
+
+
+@njit
+def check_collar(tables, execution, event, mid_x2_e6):
+    """RTS 6 Art 15(1)(a): no limit price too far from the reference price, on either side."""
+    if event["ord_type"] == OrdType.LIMIT:
+        distance_x2 = abs(2 * event["limit_px_e6"] - mid_x2_e6)
+        collar_bps = tables.params[0]["collar_bps"]
+        if distance_x2 * BPS > collar_bps * mid_x2_e6:
+            return fail(
+                execution, Reason.PX_COLLAR, distance_x2 * BPS // mid_x2_e6, collar_bps
+            )
+    return passed(execution)
+
+
+@njit
+def check_order_limits(tables, execution, instrument, client_id, notional_e6):
+    """RTS 6 Art 15(1)(b): largest order of the client and of the instrument."""
+    limit = tables.clients[client_id]["order_max_eur_e6"]
+    value_eur_e6 = to_eur_e6(notional_e6, instrument["eur_per_unit_e9"])
+    if limit > 0 and value_eur_e6 > limit:
+        return fail(execution, Reason.CLIENT_ORDER_LIMIT, value_eur_e6, limit)
+    limit = instrument["order_max_e6"]
+    if limit > 0 and notional_e6 > limit:
+        return fail(execution, Reason.INSTRUMENT_ORDER_LIMIT, notional_e6, limit)
+    return passed(execution)
+
+
+@njit
+def check_fill_limits(tables, execution, instrument_id, client_id, position_after, mid_x2_e6):
+    """What a fill may add up to: the client's day (MiFIR Art 17(2)) and the firm's position.
+
+    The value of the fill is `execution["notional_e6"]`.
+    """
+    instrument = tables.instruments[instrument_id]
+    client = tables.clients[client_id]
+    use = tables.client_use[client_id]
+    value_eur_e6 = to_eur_e6(execution["notional_e6"], instrument["eur_per_unit_e9"])
+    day_eur_e6 = add_capped(use["filled_eur_e6"], value_eur_e6)
+    limit = client["day_max_eur_e6"]
+    if (limit > 0 and day_eur_e6 > limit) or day_eur_e6 == INT64_MAX:
+        return fail(execution, Reason.CLIENT_DAY_LIMIT, day_eur_e6, limit)
+    limit = client["fills_max"]
+    if limit > 0 and use["fills"] + 1 > limit:
+        return fail(execution, Reason.CLIENT_COUNT_LIMIT, use["fills"] + 1, limit)
+    limit = instrument["position_max_e6"]
+    size = abs(position_after)
+    if not fits_product(size, mid_x2_e6):
+        return fail(execution, Reason.POSITION_LIMIT, INT64_MAX, limit)
+    if limit > 0 and size * mid_x2_e6 > 2 * limit:
+        return fail(execution, Reason.POSITION_LIMIT, size * mid_x2_e6 // 2, limit)
+    cash = abs(tables.positions[instrument_id]["cash_e6"])
+    if add_capped(cash, add_capped(execution["notional_e6"], execution["notional_e6"])) == INT64_MAX:
+        return fail(execution, Reason.POSITION_LIMIT, INT64_MAX, limit)
+    return passed(execution)

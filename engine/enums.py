@@ -1,0 +1,209 @@
+"""Closed sets of values, shared by compiled and interpreted code."""
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Side(54) of the client; the firm takes the other one."""
+
+    BUY = 1
+    SELL = 2
+    SELL_SHORT = 5
+
+
+class OrdType(IntEnum):
+    """OrdType(40)."""
+
+    MARKET = 1
+    LIMIT = 2
+
+
+class Tif(IntEnum):
+    """TimeInForce(59)."""
+
+    DAY = 0
+    IOC = 3
+    FOK = 4
+
+
+class AssetClass(IntEnum):
+    """Instrument classes that RTS 1 tells apart."""
+
+    SHARE = 1
+    DEPOSITARY_RECEIPT = 2
+    ETF = 3
+    CERTIFICATE = 4
+    OTHER = 5
+
+
+class Phase(IntEnum):
+    """What a venue says of its trading in an instrument."""
+
+    CONTINUOUS = 0
+    AUCTION = 1
+    HALTED = 2
+    CLOSED = 3
+
+
+class BboState(IntEnum):
+    """What the venues' fresh quotes add up to."""
+
+    NORMAL = 0
+    LOCKED = 1
+    CROSSED = 2
+    ONE_SIDED = 3
+    STALE = 4
+    EMPTY = 5
+
+
+class Zone(IntEnum):
+    """Where the order's notional lies against Qmin, T and LIS of the regime in force."""
+
+    NONE = 0
+    WITHIN_MIN_QUOTE = 1
+    WITHIN_OBLIGATION = 2
+    DISCRETIONARY = 3
+    LARGE_IN_SCALE = 4
+    ON_REQUEST = 5
+
+
+class Route(IntEnum):
+    """Who answers the order."""
+
+    NONE = 0
+    AUTO = 1
+    DESK = 2
+    REJECT = 3
+
+
+class OrderState(IntEnum):
+    """Life of an order; everything from FILLED on is final."""
+
+    NONE = 0
+    NEW = 1
+    PARTIALLY_FILLED = 2
+    FILLED = 3
+    CANCELLED = 4
+    REJECTED = 5
+    EXPIRED = 6
+
+
+class DeskState(IntEnum):
+    """Life of a desk item; everything from FILLED on is final."""
+
+    NONE = 0
+    QUEUED = 1
+    CLAIMED = 2
+    QUOTED = 3
+    FILLED = 4
+    DECLINED = 5
+    CANCELLED = 6
+    EXPIRED = 7
+
+
+class DeskAction(IntEnum):
+    """What a person asks for through the desk's socket."""
+
+    CLAIM = 1
+    QUOTE = 2
+    FILL = 3
+    DECLINE = 4
+    KILL = 5
+    RESUME = 6
+
+
+class KillScope(IntEnum):
+    """What a kill switch stops; `subject` names the client or instrument."""
+
+    FIRM = 0
+    CLIENT = 1
+    INSTRUMENT = 2
+
+
+class ExecKind(IntEnum):
+    """What happened to an order; the gateway turns it into ExecType(150) and OrdStatus(39)."""
+
+    NEW = 1
+    FILL = 2
+    CANCELLED = 3
+    REJECTED = 4
+    EXPIRED = 5
+    STATUS = 6
+    CANCEL_REJECTED = 7
+    DESK_QUOTE = 8
+
+
+class Clamp(IntEnum):
+    """What the gate did to the price that a policy asked for."""
+
+    NONE = 0
+    WORSE_THAN_QUOTE = 1
+    OUTSIDE_QUOTE = 2
+    OFF_TICK = 3
+    NOT_A_PRICE = 4
+
+
+class QuoteState(IntEnum):
+    """State of our own two-way quote."""
+
+    NONE = 0
+    LIVE = 1
+    WITHDRAWN = 2
+
+
+class Reason(IntEnum):
+    """Why an order, a cancel or a desk command was not done; `engine.reasons` has the words."""
+
+    NONE = 0
+    KILLED_FIRM = 1
+    KILLED_CLIENT = 2
+    KILLED_INSTRUMENT = 3
+    DUPLICATE_CLORDID = 4
+    ORDERS_FULL = 5
+    DESK_FULL = 6
+    UNKNOWN_INSTRUMENT = 7
+    NOT_SI = 8
+    NO_THRESHOLD = 9
+    CLOSED = 10
+    HALTED = 11
+    ORD_TYPE = 12
+    TIF = 13
+    SIDE = 14
+    QTY_NOT_POSITIVE = 15
+    QTY_NOT_WHOLE = 16
+    QTY_OFF_LOT = 17
+    QTY_TOO_LARGE = 18
+    PX_NOT_POSITIVE = 19
+    PX_TOO_LARGE = 20
+    PX_OFF_TICK = 21
+    PX_COLLAR = 22
+    BBO_EMPTY = 23
+    BBO_ONE_SIDED = 24
+    BBO_STALE = 25
+    BBO_CROSSED = 26
+    NOTIONAL_OVERFLOW = 27
+    CLIENT_ORDER_LIMIT = 28
+    CLIENT_DAY_LIMIT = 29
+    CLIENT_COUNT_LIMIT = 30
+    POSITION_LIMIT = 31
+    INSTRUMENT_ORDER_LIMIT = 32
+    ZONE_REJECTED = 33
+    NOT_MARKETABLE = 34
+    NO_REGIME = 35
+    CLIENT_CANCEL = 36
+    DESK_DECLINED = 37
+    DESK_EXPIRED = 38
+    DESK_REMAINDER = 39
+    UNKNOWN_ORDER = 40
+    TOO_LATE = 41
+    CURRENCY = 42
+    UNKNOWN_ITEM = 43
+    ITEM_CLOSED = 44
+    ITEM_NOT_YOURS = 45
+    ITEM_QTY = 46
+    ITEM_THROUGH_LIMIT = 47
+    ITEM_NO_PX = 48
+    UNKNOWN_ACTION = 49
+    UNKNOWN_SUBJECT = 50
+    NO_QUOTE = 51
+    CLORDID_SIZE = 52

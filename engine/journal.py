@@ -1,0 +1,239 @@
+"""Journal frames over a given buffer: the layout of the only record, and how to read it back.
+
+A frame is a 64-byte header, a body, and zeros up to the next multiple of 64. The header's `size` is
+written last, with a release store: a reader that sees it sees the whole frame. A body is the record
+of its kind, then the raw FIX bytes it came from or caused. This file does no I/O; whoever owns the
+segments (gateway/journal_files.py) hands in the memory.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine import schema
+from engine.handle import Handle
+from engine.jit import JIT, njit, store_word
+from engine.limits import FRAME_ALIGN, FRAME_SIZE_MAX, SEGMENT_SIZE
+
+HEADER_SIZE = 64
+SIZE, SEQ, TS, KIND, SESSION, FIX_SEQ, BODY_SIZE, CHECKSUM = range(8)
+
+# inputs
+BOOT = 1  # a process took over: the schema's hash
+TABLE_ROW = 2  # table id, row index, then the row
+ORDER = 3
+CANCEL = 4
+STATUS = 5
+VENUE_QUOTE = 6  # 1..20 records as they came
+DESK = 7
+TIMER = 8
+SESSION_SET = 9  # session id, then its next numbers: logon with reset, gap fill, restart
+FIX_IN = 10  # a message that is no input of the engine, as it came
+# outputs
+EXECUTION = 20
+DESK_ITEM = 21
+DESK_RESULT = 22
+QUOTE = 23
+FIX_OUT = 24  # a message that is no output of the engine, as it was sent
+
+FIX_RESENT = 25  # what a ResendRequest was answered with; changes nothing
+
+KIND_NAMES = {
+    BOOT: "BOOT",
+    TABLE_ROW: "TABLE_ROW",
+    ORDER: "ORDER",
+    CANCEL: "CANCEL",
+    STATUS: "STATUS",
+    VENUE_QUOTE: "VENUE_QUOTE",
+    DESK: "DESK",
+    TIMER: "TIMER",
+    SESSION_SET: "SESSION_SET",
+    FIX_IN: "FIX_IN",
+    EXECUTION: "EXECUTION",
+    DESK_ITEM: "DESK_ITEM",
+    DESK_RESULT: "DESK_RESULT",
+    QUOTE: "QUOTE",
+    FIX_OUT: "FIX_OUT",
+    FIX_RESENT: "FIX_RESENT",
+}
+
+RECORDS = {
+    BOOT: schema.boot,
+    SESSION_SET: schema.session_set,
+    ORDER: schema.order_event,
+    CANCEL: schema.order_event,
+    STATUS: schema.order_event,
+    VENUE_QUOTE: schema.venue_quote,
+    DESK: schema.desk_command,
+    EXECUTION: schema.execution,
+    DESK_ITEM: schema.desk_item,
+    DESK_RESULT: schema.desk_result,
+    QUOTE: schema.quote,
+}
+
+writer = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            "offset",  # of the next frame in the segment
+            "seq",  # of the last frame
+            "base",  # position of the segment's first byte in the whole journal
+            "touched",  # bytes of the segment already brought into memory
+            "last",  # position of the last frame
+        )
+    ],
+    align=True,
+)
+
+
+class Journal(Handle):
+    """One segment of memory and where the writer stands in it."""
+
+    buffer: Any  # uint8[SEGMENT_SIZE]
+    words: Any  # the same memory as int64
+    lanes: Any  # the same memory as uint64
+    writer: Any  # writer[1]
+
+
+def over(buffer: Any, state: Any) -> Journal:
+    """A journal over the memory of one segment."""
+    return Journal(
+        buffer=buffer, words=buffer.view(np.int64), lanes=buffer.view(np.uint64), writer=state
+    )
+
+
+def in_memory(size: int = SEGMENT_SIZE) -> Journal:
+    """A journal that lives in memory alone, for tests and in-process benchmarks."""
+    return over(np.zeros(size, np.uint8), np.zeros(1, writer))
+
+
+@njit
+def room(journal):
+    """Bytes left in the segment."""
+    return journal.buffer.shape[0] - journal.writer[0]["offset"]
+
+
+@njit
+def position(journal):
+    """Where the next frame goes, counted from the start of the whole journal."""
+    return journal.writer[0]["base"] + journal.writer[0]["offset"]
+
+
+@njit
+def body_at(journal):
+    """Offset at which the body of the next frame is to be written before `end_frame`."""
+    return journal.writer[0]["offset"] + HEADER_SIZE
+
+
+@njit
+def end_frame(journal, kind, session, fix_seq, ts_ns, body_size):
+    """Publish the frame whose body was written at `body_at`; answers its position."""
+    state = journal.writer[0]
+    offset = state["offset"]
+    size = (HEADER_SIZE + body_size + FRAME_ALIGN - 1) // FRAME_ALIGN * FRAME_ALIGN
+    assert size <= FRAME_SIZE_MAX and offset + size <= journal.buffer.shape[0]
+    for i in range(offset + HEADER_SIZE + body_size, offset + size):
+        journal.buffer[i] = 0
+    state["seq"] += 1
+    word = offset >> 3
+    journal.words[word + SEQ] = state["seq"]
+    journal.words[word + TS] = ts_ns
+    journal.words[word + KIND] = kind
+    journal.words[word + SESSION] = session
+    journal.words[word + FIX_SEQ] = fix_seq
+    journal.words[word + BODY_SIZE] = body_size
+    journal.words[word + CHECKSUM] = checksum(journal.lanes, word, size)
+    store_word(journal.buffer, offset, size)
+    state["offset"] = offset + size
+    state["last"] = state["base"] + offset
+    return state["last"]
+
+
+if JIT:
+    _P = np.uint64(0x9E3779B97F4A7C15)
+    _SHIFT = np.uint64(32)
+
+    @njit
+    def checksum(lanes, word, size):
+        """64-bit checksum of a frame, all but its size and checksum words.
+
+        Each step is a bijection of the lane, so a change within any one word always shows.
+        """
+        a = np.uint64(size)
+        b = _P
+        c = lanes[word + TS]
+        d = _P
+        b = (b ^ lanes[word + SEQ]) * _P
+        c = (c ^ lanes[word + KIND] * _P) * _P
+        c = (c ^ lanes[word + SESSION]) * _P
+        d = (d ^ lanes[word + FIX_SEQ]) * _P
+        d = (d ^ lanes[word + BODY_SIZE]) * _P
+        for i in range(word + 8, word + (size >> 3), 4):
+            a = (a ^ lanes[i]) * _P
+            b = (b ^ lanes[i + 1]) * _P
+            c = (c ^ lanes[i + 2]) * _P
+            d = (d ^ lanes[i + 3]) * _P
+            a ^= a >> _SHIFT
+            b ^= b >> _SHIFT
+            c ^= c >> _SHIFT
+            d ^= d >> _SHIFT
+        a = (a ^ b) * _P
+        a = (a ^ (a >> _SHIFT) ^ c) * _P
+        a = (a ^ (a >> _SHIFT) ^ d) * _P
+        return np.int64(a ^ (a >> _SHIFT))
+
+else:
+    _P = 0x9E3779B97F4A7C15
+    _MASK = 2**64 - 1
+
+    def checksum(lanes, word, size):  # type: ignore[no-untyped-def]
+        """The interpreted twin of the compiled checksum."""
+        head = [int(x) for x in lanes[word : word + 8]]
+        a, b, c, d = int(size), _P, head[TS], _P
+        b = (b ^ head[SEQ]) * _P & _MASK
+        c = (c ^ head[KIND] * _P & _MASK) * _P & _MASK
+        c = (c ^ head[SESSION]) * _P & _MASK
+        d = (d ^ head[FIX_SEQ]) * _P & _MASK
+        d = (d ^ head[BODY_SIZE]) * _P & _MASK
+        state = [a, b, c, d]
+        body = lanes[word + 8 : word + (int(size) >> 3)].tolist()
+        for i in range(0, len(body), 4):
+            for lane in range(4):
+                mixed = (state[lane] ^ body[i + lane]) * _P & _MASK
+                state[lane] = mixed ^ (mixed >> 32)
+        a, b, c, d = state
+        a = (a ^ b) * _P & _MASK
+        a = (a ^ (a >> 32) ^ c) * _P & _MASK
+        a = (a ^ (a >> 32) ^ d) * _P & _MASK
+        a ^= a >> 32
+        return a - 2**64 if a >= 2**63 else a
+
+
+WHOLE, END, DAMAGED = 0, 1, 2
+
+
+@njit
+def frame_state(journal, offset, seq_before):
+    """WHOLE, END (nothing was written here) or DAMAGED; a whole frame follows `seq_before`.
+
+    `seq_before` -1 accepts any sequence number: the first frame of a reader that joins late.
+    """
+    limit = journal.buffer.shape[0]
+    if offset + HEADER_SIZE > limit:
+        return END
+    word = offset >> 3
+    size = journal.words[word]
+    if size == 0:
+        return END
+    if size < HEADER_SIZE or size > FRAME_SIZE_MAX or size % FRAME_ALIGN != 0:
+        return DAMAGED
+    if offset + size > limit:
+        return DAMAGED
+    body_size = journal.words[word + BODY_SIZE]
+    if body_size < 0 or HEADER_SIZE + body_size > size:
+        return DAMAGED
+    if seq_before >= 0 and journal.words[word + SEQ] != seq_before + 1:
+        return DAMAGED
+    if checksum(journal.lanes, word, size) != journal.words[word + CHECKSUM]:
+        return DAMAGED
+    return WHOLE

@@ -1,0 +1,49 @@
+"""Every capacity and bound of the engine, with the relations they rely on.
+
+Tables are allocated once, at these sizes; a full table is a named reject, never growth.
+"""
+
+from typing import NamedTuple
+
+INT64_MAX = 2**63 - 1
+
+PX_E6_MAX = 10**13  # 10 million currency units a share
+QTY_MAX = 10**11  # shares in one order
+SMS_E6_MAX = 2 * 10**14  # threshold_bps and quote_size_bps multiply it
+EUR_PER_UNIT_E9_MAX = 9 * 10**9  # the scaled multiplication in money.py relies on it
+CLORDID_WORDS = 8
+CLORDID_SIZE_MAX = 8 * CLORDID_WORDS  # bytes of a ClOrdID(11) that the order table can hold
+ISIN_WORDS = 2
+VENUES_MAX = 8  # venues that quote one instrument
+TICK_BANDS = 6  # RTS 11 liquidity bands
+TICK_ROWS = 19  # RTS 11 price ranges
+OUTPUTS_MAX = 64  # executions (or desk items) that one input may cause
+
+FRAME_ALIGN = 64  # journal frames start on cache lines
+SEGMENT_SIZE = 64 << 20  # bytes of one journal segment
+FRAME_SIZE_MAX = 128 << 10  # bytes of one journal frame
+
+assert PX_E6_MAX < INT64_MAX // 4, "bid + ask must not overflow"
+assert SEGMENT_SIZE % FRAME_ALIGN == 0 and FRAME_SIZE_MAX * 4 < SEGMENT_SIZE
+
+
+class Capacity(NamedTuple):
+    """Rows of each table; `clordid_slots` must be a power of two above twice `orders`."""
+
+    instruments: int = 1 << 16
+    clients: int = 1 << 10
+    orders: int = 1 << 21
+    desk_items: int = 1 << 16
+
+    @property
+    def isin_slots(self) -> int:
+        return _slots(self.instruments)
+
+    @property
+    def clordid_slots(self) -> int:
+        return _slots(self.orders)
+
+
+def _slots(rows: int) -> int:
+    """Slots of an open-addressing index that stays at most half full."""
+    return 1 << (2 * rows - 1).bit_length()

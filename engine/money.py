@@ -1,0 +1,38 @@
+"""Fixed-point arithmetic that says which way it rounds and never wraps."""
+
+from engine.jit import njit
+from engine.limits import INT64_MAX
+
+E9 = 10**9
+
+
+@njit
+def fits_product(a, b):
+    """Whether `a * b` fits int64, for a >= 0 and b > 0."""
+    return a <= INT64_MAX // b
+
+
+@njit
+def to_eur_e6(amount_e6, eur_per_unit_e9):
+    """Amount in the price's currency to EUR, rounded down; INT64_MAX where it would not fit.
+
+    `amount_e6 >= 0`, `eur_per_unit_e9 <= limits.EUR_PER_UNIT_E9_MAX`.
+    """
+    whole = amount_e6 // E9
+    if not fits_product(whole + 1, eur_per_unit_e9):
+        return INT64_MAX
+    return whole * eur_per_unit_e9 + (amount_e6 - whole * E9) * eur_per_unit_e9 // E9
+
+
+@njit
+def add_capped(a, b):
+    """`a + b` for non-negative numbers, INT64_MAX where it would not fit."""
+    if a > INT64_MAX - b:
+        return INT64_MAX
+    return a + b
+
+
+@njit
+def ceil_div(a, b):
+    """`a / b` rounded up, for a >= 0 and b > 0."""
+    return (a + b - 1) // b

@@ -1,0 +1,78 @@
+"""What one input caused: the rows that are journalled and then sent.
+
+Order in the journal: executions, desk items, desk results, quotes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine import schema
+from engine.handle import Handle
+from engine.jit import clear_record, njit
+from engine.limits import OUTPUTS_MAX
+
+counts = np.dtype(
+    [(name, "i8") for name in ("executions", "desk_items", "desk_results", "quotes")], align=True
+)
+
+
+class Outbox(Handle):
+    """Rows by kind; `counts[0]` says how many of each are filled."""
+
+    executions: Any
+    desk_items: Any
+    desk_results: Any
+    quotes: Any
+    counts: Any
+
+
+def allocate_outbox() -> Outbox:
+    """Room for everything one input may cause."""
+    return Outbox(
+        executions=np.zeros(OUTPUTS_MAX, schema.execution),
+        desk_items=np.zeros(OUTPUTS_MAX, schema.desk_item),
+        desk_results=np.zeros(1, schema.desk_result),
+        quotes=np.zeros(OUTPUTS_MAX, schema.quote),
+        counts=np.zeros(1, counts),
+    )
+
+
+@njit
+def clear(outbox):
+    """Forget the outputs of the input before."""
+    clear_record(outbox.counts[0])
+
+
+@njit
+def new_execution(outbox):
+    """The next execution row, zeroed."""
+    index = outbox.counts[0]["executions"]
+    outbox.counts[0]["executions"] = index + 1
+    execution = outbox.executions[index]
+    clear_record(execution)
+    return execution
+
+
+@njit
+def put_desk_item(outbox, item):
+    """Emit the image of a desk item."""
+    index = outbox.counts[0]["desk_items"]
+    outbox.counts[0]["desk_items"] = index + 1
+    outbox.desk_items[index] = item
+
+
+@njit
+def put_quote(outbox, quote):
+    """Emit the image of our quote."""
+    index = outbox.counts[0]["quotes"]
+    outbox.counts[0]["quotes"] = index + 1
+    outbox.quotes[index] = quote
+
+
+@njit
+def new_desk_result(outbox):
+    """The answer to a desk command, zeroed."""
+    outbox.counts[0]["desk_results"] = 1
+    clear_record(outbox.desk_results[0])
+    return outbox.desk_results[0]

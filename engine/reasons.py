@@ -1,0 +1,113 @@
+"""The words for every Reason: prefix, sentence, the FIX tag it is about, and its numbers' unit.
+
+Texts are what a client reads in Text(58); the gateway adds `tag=value` and the limit.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from engine.enums import Reason
+
+
+class Unit(IntEnum):
+    """How the value and the limit of a reason are shown."""
+
+    NONE = 0
+    COUNT = 1
+    PX = 2  # px_e6
+    AMOUNT = 3  # _e6 of money, shown in whole units with two decimals
+    AGE = 4  # ns, shown in milliseconds
+    BPS = 5
+    CODE = 6  # one character, as sent
+    TEXT = 7  # packed text
+    TIME = 8  # ns since the epoch, shown as UTC
+    ISIN = 9  # the execution's ISIN
+    CLORDID = 10  # the execution's ClOrdID(11)
+
+
+class Words(NamedTuple):
+    """What a reason says."""
+
+    prefix: str
+    sentence: str
+    tag: int = 0
+    unit: Unit = Unit.NONE
+    limit: str = ""  # the word before the limit; empty where there is none
+
+
+_R = Reason
+_U = Unit
+WORDS: dict[Reason, Words] = {
+    _R.NONE: Words("", ""),
+    _R.KILLED_FIRM: Words("SI-NOQUOTE-KILL", "all trading is stopped by the kill switch"),
+    _R.KILLED_CLIENT: Words("SI-NOQUOTE-KILL", "trading of this client is stopped"),
+    _R.KILLED_INSTRUMENT: Words(
+        "SI-NOQUOTE-KILL", "trading in this instrument is stopped", 48, _U.ISIN
+    ),
+    _R.DUPLICATE_CLORDID: Words(
+        "SI-DUP", "ClOrdID used before in this session", 11, _U.CLORDID
+    ),
+    _R.ORDERS_FULL: Words("SI-LIMIT-CAPACITY", "no room for more orders", 11, _U.COUNT, "limit"),
+    _R.DESK_FULL: Words("SI-LIMIT-DESK", "the desk queue is full", 38, _U.COUNT, "limit"),
+    _R.UNKNOWN_INSTRUMENT: Words("SI-INST", "instrument unknown", 48, _U.ISIN),
+    _R.NOT_SI: Words("SI-INST", "not an SI in this instrument", 48, _U.ISIN),
+    _R.NO_THRESHOLD: Words("SI-INST", "no published SMS or LIS", 48, _U.ISIN),
+    _R.CLOSED: Words("SI-HOURS", "outside trading hours", 60, _U.TIME, "limit"),
+    _R.HALTED: Words("SI-HOURS", "most relevant market not in continuous trading", 48, _U.ISIN),
+    _R.ORD_TYPE: Words("SI-TYPE", "OrdType not supported", 40, _U.CODE),
+    _R.TIF: Words("SI-TYPE", "TimeInForce not supported", 59, _U.CODE),
+    _R.SIDE: Words("SI-TYPE", "Side not supported", 54, _U.CODE),
+    _R.QTY_NOT_POSITIVE: Words("SI-QTY", "quantity not positive", 38, _U.COUNT, "minimum"),
+    _R.QTY_NOT_WHOLE: Words("SI-QTY", "quantity is not whole shares", 38, _U.COUNT),
+    _R.QTY_OFF_LOT: Words("SI-QTY", "quantity off lot", 38, _U.COUNT, "lot"),
+    _R.QTY_TOO_LARGE: Words("SI-QTY", "quantity too large", 38, _U.COUNT, "limit"),
+    _R.PX_NOT_POSITIVE: Words("SI-COLLAR", "price not positive", 44, _U.PX, "limit"),
+    _R.PX_TOO_LARGE: Words("SI-COLLAR", "price too large", 44, _U.PX, "limit"),
+    _R.PX_OFF_TICK: Words("SI-TICK", "price off tick", 44, _U.PX, "tick"),
+    _R.PX_COLLAR: Words(
+        "SI-COLLAR", "price too far from the reference price, in bps", 44, _U.BPS, "limit"
+    ),
+    _R.BBO_EMPTY: Words("SI-NOQUOTE-EMPTY", "no market", 48, _U.ISIN),
+    _R.BBO_ONE_SIDED: Words("SI-NOQUOTE-ONESIDED", "market is one-sided", 48, _U.ISIN),
+    _R.BBO_STALE: Words("SI-NOQUOTE-STALE", "market is stale, age in ms", 48, _U.AGE, "limit"),
+    _R.BBO_CROSSED: Words("SI-NOQUOTE-CROSSED", "market is crossed, bid", 48, _U.PX, "ask"),
+    _R.NOTIONAL_OVERFLOW: Words("SI-QTY", "value too large", 38, _U.COUNT, "limit"),
+    _R.CLIENT_ORDER_LIMIT: Words(
+        "SI-LIMIT-ORDER", "order value in EUR over the client's limit", 38, _U.AMOUNT, "limit"
+    ),
+    _R.CLIENT_DAY_LIMIT: Words(
+        "SI-LIMIT-DAY", "day's value in EUR over the client's limit", 38, _U.AMOUNT, "limit"
+    ),
+    _R.CLIENT_COUNT_LIMIT: Words(
+        "SI-LIMIT-COUNT", "day's transactions over the client's limit", 11, _U.COUNT, "limit"
+    ),
+    _R.POSITION_LIMIT: Words(
+        "SI-LIMIT-POSITION", "position value over the limit", 38, _U.AMOUNT, "limit"
+    ),
+    _R.INSTRUMENT_ORDER_LIMIT: Words(
+        "SI-LIMIT-INSTRUMENT", "order value over the instrument's limit", 38, _U.AMOUNT, "limit"
+    ),
+    _R.ZONE_REJECTED: Words(
+        "SI-SIZE", "value over the size we quote", 38, _U.AMOUNT, "limit"
+    ),
+    _R.NOT_MARKETABLE: Words("SI-NOCROSS", "not marketable at our price", 44, _U.PX, "price"),
+    _R.NO_REGIME: Words("SI-INST", "no regime in force", 60, _U.NONE),
+    _R.CLIENT_CANCEL: Words("SI-CANCEL", "cancelled as requested"),
+    _R.DESK_DECLINED: Words("SI-DESK", "declined by the desk"),
+    _R.DESK_EXPIRED: Words("SI-DESK", "expired before the desk answered"),
+    _R.DESK_REMAINDER: Words("SI-DESK", "remainder of an IOC order"),
+    _R.UNKNOWN_ORDER: Words("SI-ORDER", "order unknown", 41, _U.NONE),
+    _R.TOO_LATE: Words("SI-ORDER", "too late to cancel", 41, _U.NONE),
+    _R.CURRENCY: Words("SI-TYPE", "currency is not the instrument's", 15, _U.TEXT, "expected"),
+    _R.UNKNOWN_ITEM: Words("SI-DESK", "no such desk item", 0, _U.COUNT, "items"),
+    _R.ITEM_CLOSED: Words("SI-DESK", "the desk item is closed"),
+    _R.ITEM_NOT_YOURS: Words("SI-DESK", "claimed by someone else, you are", 0, _U.TEXT, "claimed by"),
+    _R.ITEM_QTY: Words("SI-DESK", "quantity not possible", 0, _U.COUNT, "left"),
+    _R.ITEM_THROUGH_LIMIT: Words("SI-DESK", "through the client's limit", 0, _U.PX, "limit"),
+    _R.ITEM_NO_PX: Words("SI-DESK", "no price given or quoted", 0, _U.PX, "limit"),
+    _R.UNKNOWN_ACTION: Words("SI-DESK", "no such command", 0, _U.COUNT),
+    _R.UNKNOWN_SUBJECT: Words("SI-DESK", "no such client or instrument", 0, _U.COUNT, "known"),
+    _R.NO_QUOTE: Words("SI-NOQUOTE-WITHDRAWN", "our quote is withdrawn", 48, _U.ISIN),
+    _R.CLORDID_SIZE: Words("SI-TYPE", "ClOrdID too long, in characters", 11, _U.COUNT, "limit"),
+}
+assert set(WORDS) == set(Reason), "every Reason needs its words"

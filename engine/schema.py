@@ -1,0 +1,356 @@
+"""The struct dtypes: memory row, journal record and test fixture in one.
+
+Every field is int64 (`i8`): no padding, no mixed signs, no unit that is not in the name. Prices are
+`px_e6` in the unit that the venue quotes (GBX stays GBX); notionals and thresholds are `_e6` in that
+same unit, so that they compare without conversion. Times are `_ns` since the epoch, UTC. Text is
+packed into words, first character in the lowest byte (`pack`, `unpack`).
+"""
+
+import hashlib
+
+import numpy as np
+
+from engine.limits import CLORDID_WORDS, ISIN_WORDS
+
+
+def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
+    spec = [(f, "i8") if isinstance(f, str) else (f[0], "i8", (f[1],)) for f in fields]
+    made = np.dtype(spec, align=True)
+    words = sum(1 if isinstance(f, str) else f[1] for f in fields)
+    assert made.itemsize == 8 * words, "a record must have no padding: it is hashed"
+    return made
+
+
+ISIN = ("isin", ISIN_WORDS)
+CLORDID = ("clordid", CLORDID_WORDS)
+ORIG_CLORDID = ("orig_clordid", CLORDID_WORDS)
+
+#: One row: the firm's settings, changed only by a journalled TABLE_ROW.
+params = _dtype(
+    "jurisdiction",  # packed "EU" or "UK"
+    "regime_forced",  # row of `regimes` used at every date, or -1: by the order's date
+    "stale_ns",  # a venue's quote older than this does not count
+    "collar_bps",  # furthest a limit price may be from the reference price
+    "discretionary_route",  # Route for T < N < LIS
+    "on_request_route",  # Route for an illiquid instrument below LIS
+    "quote_size_bps",  # published size as a share of Qmin; at least 10 000
+    "desk_ttl_ns",  # life of a desk item
+    "open_ns",  # trading hours of the current day
+    "close_ns",
+    "policy_hash",  # first 8 bytes of the hash of the policy's source
+    ("policy_param", 4),  # handed to the policy as they are
+)
+
+#: One row: the engine's own counters.
+counters = _dtype(
+    "orders",
+    "executions",
+    "desk_items",
+    "quotes",
+    "kill_firm",
+    "venue_quotes",
+    "venue_quotes_unknown",
+    "instruments",  # rows in use
+    "clients",
+    "venues",
+    "regimes",
+    "desk_open",
+    "next_expiry_ns",  # earliest deadline of an open desk item, 0 for none
+    "first_open_item",  # every item before it is closed
+    "edition",  # counts the rows that came from outside: a new one may change any quote
+)
+
+#: Dated rules: Qmin and T as multiples of SMS.
+regime = _dtype(
+    "name",  # packed, e.g. "eu-2025"
+    "jurisdiction",
+    "valid_from_ns",
+    "valid_to_ns",  # exclusive
+    "qmin_bps",  # minimum quote size, of SMS
+    "threshold_bps",  # obligation threshold T, of SMS
+)
+
+#: One row per RTS 11 price range: upper bound (exclusive) and the tick of each liquidity band.
+tick_row = _dtype("below_px_e6", ("tick_e6", 6))
+
+instrument = _dtype(
+    ISIN,
+    "currency",  # packed ISO code or GBX
+    "asset_class",
+    "mrm_venue",  # row of `venues`: the most relevant market
+    "si",  # 1 where the firm is SI in it
+    "liquid",  # 1 where it has a liquid market: only then an SMS exists
+    "sms_e6",  # 0: none published
+    "lis_e6",  # 0: none published
+    "tick_band",  # 1..6, or 0: no mandatory tick
+    "lot",  # shares
+    "eur_per_unit_e9",  # EUR for one unit of the price's currency
+    "order_max_e6",  # largest order, in the price's currency; 0: none
+    "position_max_e6",  # largest absolute position value; 0: none
+    "loaded_row",  # row number in the file it came from, for the explain record
+)
+
+venue = _dtype("mic")
+
+#: What the UDP feed carries, one datagram holding 1..20 of them, and the journal as it came.
+venue_quote = _dtype(
+    ISIN,
+    "mic",
+    "seq",  # the venue's or the adapter's own count
+    "phase",
+    "bid_px_e6",  # 0: no bid
+    "ask_px_e6",  # 0: no ask
+    "bid_qty",
+    "ask_qty",
+)
+
+#: One row per instrument and venue, `instrument * VENUES_MAX + venue`.
+venue_book = _dtype("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty", "phase", "seq", "recv_ns")
+
+#: Best bid and offer over the fresh quotes of all venues.
+bbo = _dtype(
+    "state",
+    "bid_px_e6",
+    "ask_px_e6",
+    "bid_venue",
+    "ask_venue",
+    "mrm_bid_px_e6",  # 0 where the most relevant market is stale or one-sided
+    "mrm_ask_px_e6",
+    "age_ns",  # of the newest quote that counted (or of the newest at all, if stale)
+)
+
+#: Our own firm two-way quote, one row per instrument.
+quote = _dtype(
+    "instrument",
+    "quote_id",
+    "state",
+    "reason",  # why withdrawn: a Reason
+    "bid_px_e6",
+    "ask_px_e6",
+    "bid_qty",
+    "ask_qty",
+    "source_bid_px_e6",  # the market it was made from (RTS 1 Art 10), before rounding to ticks
+    "source_ask_px_e6",
+    "mrm_bid_px_e6",
+    "mrm_ask_px_e6",
+    "regime",  # row of the regime that sized it
+    "edition",  # of the tables it was made with
+    "entered_ns",  # RTS 1 Art 9(d)
+)
+
+position = _dtype(
+    "qty",  # the firm's, signed
+    "cash_e6",  # what the firm has received less what it has paid, price's currency
+    "improvement_e6",  # given to clients against the quote
+    "fills",
+    "traded_qty",
+    "killed",
+)
+
+client = _dtype(
+    "name",
+    "order_max_eur_e6",  # largest order; 0: none
+    "day_max_eur_e6",  # cumulative fills of the day; 0: none
+    "fills_max",  # fills of the day (MiFIR Art 17(2)); 0: none
+)
+
+client_use = _dtype("filled_eur_e6", "fills", "orders", "killed")
+
+#: What the gateway makes of a NewOrderSingle, OrderCancelRequest or OrderStatusRequest.
+order_event = _dtype(
+    "session",
+    "client",
+    ISIN,
+    CLORDID,
+    ORIG_CLORDID,
+    "side",
+    "ord_type",
+    "tif",
+    "qty",
+    "limit_px_e6",
+    "currency",  # packed Currency(15), 0: not given
+    "defect",  # Reason found while reading the fields, with its value
+    "defect_value",
+)
+
+order = _dtype(
+    "order_id",
+    "session",
+    "client",
+    "instrument",
+    CLORDID,
+    "side",
+    "ord_type",
+    "tif",
+    "qty",
+    "limit_px_e6",
+    "state",
+    "filled_qty",
+    "filled_e6",  # sum of price x quantity
+    "zone",
+    "route",
+    "reason",
+    "desk_item",
+    "recv_ns",
+)
+
+desk_item = _dtype(
+    "item_id",
+    "state",
+    "order_id",
+    "session",
+    "client",
+    "instrument",
+    ISIN,
+    "currency",
+    "side",
+    "tif",
+    "qty",
+    "filled_qty",
+    "limit_px_e6",
+    "zone",
+    "notional_e6",
+    "bid_px_e6",  # the BBO when it was enqueued
+    "ask_px_e6",
+    "trader",
+    "quote_px_e6",
+    "created_ns",
+    "deadline_ns",
+    "changed_ns",
+)
+
+#: What a person sends through the desk's socket.
+desk_command = _dtype(
+    "command_id",
+    "action",
+    "item_id",
+    "trader",
+    "qty",  # 0: all that is left
+    "px_e6",  # 0: the price quoted before
+    "scope",
+    "subject",
+)
+
+desk_result = _dtype("command_id", "action", "item_id", "trader", "reason", "value", "limit")
+
+#: Inputs of a price-improvement policy. It returns the price it asks for, `px_e6`.
+policy_input = _dtype(
+    "side",  # of the client
+    "qty",
+    "notional_e6",
+    "zone",
+    "quote_px_e6",  # the side of our quote that the client would get
+    "bid_px_e6",  # our quote
+    "ask_px_e6",
+    "tick_e6",  # at the quoted price
+    "mid_x2_e6",  # bid + ask: twice the midpoint, so that it stays whole
+    "position_qty",  # the firm's, before the trade
+    "recv_ns",
+    ("param", 4),
+)
+
+#: Every decision on an order, with every number that made it: the explain record.
+execution = _dtype(
+    "kind",
+    "exec_id",
+    "order_id",
+    "session",
+    "client",
+    "instrument",
+    ISIN,
+    "currency",
+    CLORDID,
+    ORIG_CLORDID,
+    "side",
+    "ord_type",
+    "tif",
+    "qty",
+    "limit_px_e6",
+    "order_state",
+    "last_qty",
+    "last_px_e6",
+    "filled_qty",
+    "filled_e6",
+    "reason",
+    "reason_value",
+    "reason_limit",
+    "ts_ns",
+    # the explain record
+    "zone",
+    "route",
+    "regime",
+    "notional_e6",
+    "sms_e6",
+    "qmin_e6",
+    "threshold_e6",
+    "lis_e6",
+    "loaded_row",
+    "bbo_state",
+    "bbo_bid_px_e6",
+    "bbo_ask_px_e6",
+    "bbo_bid_venue",
+    "bbo_ask_venue",
+    "bbo_age_ns",
+    "mrm_bid_px_e6",
+    "mrm_ask_px_e6",
+    "quote_id",
+    "quote_bid_px_e6",
+    "quote_ask_px_e6",
+    "quote_bid_qty",
+    "quote_ask_qty",
+    "tick_e6",
+    "policy_hash",
+    "policy_px_e6",
+    "clamp",
+    "improvement_e6",  # a share, in the client's favour against the quote
+    "position_before",
+    "position_after",
+    "checks",  # how many checks were passed, in the order of `engine.checks`
+    "desk_item",
+    "trader",
+)
+
+#: A process takes over the journal.
+boot = _dtype("schema_hash", "own_mic")
+
+#: A FIX session's identity and numbers, as set by configuration, a reset or a gap fill.
+session_set = _dtype(
+    "next_in",
+    "next_out",
+    "client",
+    "mifid_fields",
+    ("their_comp_id", 6),
+    ("our_comp_id", 6),
+)
+
+#: A row of one of the tables that only the outside may change, as a journalled input.
+TABLE_DTYPES = {
+    1: params,
+    2: regime,
+    3: tick_row,
+    4: venue,
+    5: client,
+    6: instrument,
+}
+
+
+def pack(text: str, words: int = 1) -> list[int] | int:
+    """Text to `words` int64, first character in the lowest byte; an int when `words` is 1."""
+    data = text.encode("ascii")
+    assert len(data) <= 8 * words, f"{text!r} is longer than {8 * words} characters"
+    data = data.ljust(8 * words, b"\0")
+    out = [int.from_bytes(data[i : i + 8], "little", signed=True) for i in range(0, len(data), 8)]
+    return out[0] if words == 1 else out
+
+
+def unpack(words: object) -> str:
+    """The text in one packed word or in an array of them."""
+    data = b"".join(int(w).to_bytes(8, "little", signed=True) for w in np.atleast_1d(words))  # type: ignore[call-overload]
+    return data.rstrip(b"\0").decode("ascii", "replace")
+
+
+def schema_hash() -> int:
+    """A number that changes with any dtype of this file: a journal is read with its own."""
+    text = repr([(name, value.descr) for name, value in globals().items()
+                 if isinstance(value, np.dtype)])  # fmt: skip
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

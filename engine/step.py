@@ -1,0 +1,374 @@
+"""One function per kind of input: the whole engine. Each clears the outbox, then fills it.
+
+An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route -> policy -> gate ->
+fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
+"""
+
+from engine import checks, desk, ticks
+from engine.bbo import consolidate
+from engine.enums import (
+    DeskAction,
+    DeskState,
+    ExecKind,
+    KillScope,
+    OrderState,
+    OrdType,
+    QuoteState,
+    Reason,
+    Route,
+    Side,
+)
+from engine.fills import apply_fill, copy_progress, firm_qty
+from engine.gate import gate
+from engine.jit import call_policy, njit
+from engine.limits import CLORDID_WORDS, VENUES_MAX
+from engine.outbox import clear, new_desk_result
+from engine.quoting import requote
+from engine.report import (
+    copy_bbo,
+    copy_instrument,
+    copy_order,
+    copy_quote,
+    copy_words,
+    from_event,
+    from_order,
+)
+from engine.tables import clordid_slot, find_instrument, find_order, find_venue
+from engine.zones import classify, route_of, set_thresholds
+
+
+@njit
+def on_order(tables, outbox, event, ts_ns, policy):
+    """A NewOrderSingle: a fill, a desk item, a cancel (not marketable) or a reject."""
+    clear(outbox)
+    execution = from_event(outbox, event, ts_ns)
+    reason = admit(tables, execution, event)
+    if reason == Reason.NONE:
+        order = tables.orders[execution["order_id"] - 1]
+        reason = answer(tables, outbox, execution, order, event, ts_ns, policy)
+        close_unfilled(execution, order, reason)
+    else:
+        execution["kind"] = ExecKind.REJECTED
+        execution["order_state"] = OrderState.REJECTED
+    execution["reason"] = reason
+    desk.number(tables, execution, ts_ns)
+
+
+@njit
+def admit(tables, execution, event):
+    """Give the order a row, unless there is no room or its ClOrdID(11) was used before."""
+    counters = tables.counters[0]
+    if counters["orders"] >= tables.orders.shape[0]:
+        return checks.fail(
+            execution, Reason.ORDERS_FULL, counters["orders"], tables.orders.shape[0]
+        )
+    if event["defect"] == Reason.CLORDID_SIZE:
+        return checks.fail(
+            execution, Reason.CLORDID_SIZE, event["defect_value"], 8 * CLORDID_WORDS
+        )
+    slot = clordid_slot(tables, event["session"], event["clordid"])
+    if tables.clordid_slots[slot] != 0:
+        return checks.fail(execution, Reason.DUPLICATE_CLORDID, tables.clordid_slots[slot], 0)
+    index = counters["orders"]
+    counters["orders"] = index + 1
+    tables.clordid_slots[slot] = index + 1
+    tables.client_use[event["client"]]["orders"] += 1
+    execution["order_id"] = index + 1
+    order = tables.orders[index]
+    order["order_id"] = index + 1
+    order["session"] = event["session"]
+    order["client"] = event["client"]
+    order["instrument"] = -1
+    copy_words(order["clordid"], event["clordid"], CLORDID_WORDS)
+    order["side"] = event["side"]
+    order["ord_type"] = event["ord_type"]
+    order["tif"] = event["tif"]
+    order["qty"] = event["qty"]
+    order["limit_px_e6"] = event["limit_px_e6"] if event["ord_type"] == OrdType.LIMIT else 0
+    order["state"] = OrderState.NEW
+    order["recv_ns"] = execution["ts_ns"]
+    return checks.passed(execution)
+
+
+@njit
+def answer(tables, outbox, execution, order, event, ts_ns, policy):
+    """Check, place and execute an admitted order; answers Reason.NONE for a fill or desk item."""
+    reason = checks.check_kill(tables, execution, event["client"])
+    if reason != Reason.NONE:
+        return reason
+    instrument_id = find_instrument(tables, event["isin"])
+    reason = checks.check_instrument(tables, execution, instrument_id)
+    if instrument_id >= 0:
+        order["instrument"] = instrument_id
+        execution["instrument"] = instrument_id
+        copy_instrument(execution, tables.instruments[instrument_id])
+    if reason != Reason.NONE:
+        return reason
+    instrument = tables.instruments[instrument_id]
+    reason = set_thresholds(tables, execution, instrument, ts_ns)
+    if reason != Reason.NONE:
+        return reason
+    reason = checks.check_hours(tables, execution, instrument_id, ts_ns)
+    if reason != Reason.NONE:
+        return reason
+    reason = checks.check_terms(execution, instrument, event)
+    if reason != Reason.NONE:
+        return reason
+    reason = checks.check_px(tables, execution, instrument, event)
+    if reason != Reason.NONE:
+        return reason
+    best = consolidate(tables, instrument_id, ts_ns)
+    quote = requote(tables, outbox, instrument_id, best, ts_ns)
+    copy_bbo(execution, best)
+    copy_quote(execution, quote)
+    reason = checks.check_bbo(tables, execution, best)
+    if reason != Reason.NONE:
+        return reason
+    return place(tables, outbox, execution, order, event, ts_ns, policy)
+
+
+@njit
+def place(tables, outbox, execution, order, event, ts_ns, policy):
+    """Zone and route of an order on a sound market, then its limits, then who answers."""
+    instrument = tables.instruments[order["instrument"]]
+    mid_x2_e6 = execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"]
+    reason = checks.check_notional(execution, event["qty"], mid_x2_e6)
+    if reason != Reason.NONE:
+        return reason
+    notional_x2_e6 = event["qty"] * mid_x2_e6
+    execution["notional_e6"] = notional_x2_e6 // 2
+    execution["zone"] = classify(execution, instrument["liquid"], notional_x2_e6)
+    execution["route"] = route_of(tables.params[0], execution, notional_x2_e6)
+    order["zone"] = execution["zone"]
+    order["route"] = execution["route"]
+    reason = checks.check_collar(tables, execution, event, mid_x2_e6)
+    if reason != Reason.NONE:
+        return reason
+    reason = checks.check_order_limits(
+        tables, execution, instrument, event["client"], execution["notional_e6"]
+    )
+    if reason != Reason.NONE:
+        return reason
+    if execution["route"] == Route.DESK:
+        return to_desk(tables, outbox, execution, order, ts_ns)
+    if execution["route"] == Route.REJECT:
+        limit = execution["threshold_e6"]
+        return checks.fail(execution, Reason.ZONE_REJECTED, execution["notional_e6"], limit)
+    after = tables.positions[order["instrument"]]["qty"] + firm_qty(event["side"], event["qty"])
+    execution["position_before"] = tables.positions[order["instrument"]]["qty"]
+    reason = checks.check_fill_limits(
+        tables, execution, order["instrument"], event["client"], after, mid_x2_e6
+    )
+    if reason != Reason.NONE:
+        return reason
+    return auto_fill(tables, execution, order, event, ts_ns, policy)
+
+
+@njit
+def to_desk(tables, outbox, execution, order, ts_ns):
+    """Hand the order to a person."""
+    if not desk.has_room(tables):
+        full = tables.desk_items.shape[0]
+        return checks.fail(execution, Reason.DESK_FULL, full, full)
+    desk.enqueue(tables, outbox, execution, order, ts_ns)
+    execution["kind"] = ExecKind.NEW
+    copy_progress(execution, order)
+    return Reason.NONE
+
+
+@njit
+def auto_fill(tables, execution, order, event, ts_ns, policy):
+    """Price by quote, policy and gate, then fill the whole order if its limit allows."""
+    quote = tables.quotes[order["instrument"]]
+    if quote["state"] != QuoteState.LIVE:
+        return checks.fail(execution, Reason.NO_QUOTE, quote["reason"], 0)
+    band = tables.instruments[order["instrument"]]["tick_band"]
+    buy = event["side"] == Side.BUY
+    quoted = quote["ask_px_e6"] if buy else quote["bid_px_e6"]
+    execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
+    execution["policy_hash"] = tables.params[0]["policy_hash"]
+    wanted = ask_policy(tables, execution, event, quote, quoted, ts_ns, policy)
+    execution["policy_px_e6"] = wanted
+    px, clamp = gate(tables, band, event["side"], quote, wanted)
+    execution["clamp"] = clamp
+    if event["ord_type"] == OrdType.LIMIT:
+        limit = event["limit_px_e6"]
+        marketable = px <= limit if buy else px >= limit
+        if not marketable:
+            return checks.fail(execution, Reason.NOT_MARKETABLE, limit, px)
+    improvement = quoted - px if buy else px - quoted
+    assert improvement >= 0, "a fill must never be worse than the public quote"
+    apply_fill(tables, execution, order, event["qty"], px, improvement)
+    return Reason.NONE
+
+
+@njit
+def ask_policy(tables, execution, event, quote, quoted, ts_ns, policy):
+    """Fill the policy's inputs and call it; answers the price it asks for."""
+    inputs = tables.policy_input[0]
+    params = tables.params[0]
+    inputs["side"] = event["side"]
+    inputs["qty"] = event["qty"]
+    inputs["notional_e6"] = execution["notional_e6"]
+    inputs["zone"] = execution["zone"]
+    inputs["quote_px_e6"] = quoted
+    inputs["bid_px_e6"] = quote["bid_px_e6"]
+    inputs["ask_px_e6"] = quote["ask_px_e6"]
+    inputs["tick_e6"] = execution["tick_e6"]
+    inputs["mid_x2_e6"] = quote["bid_px_e6"] + quote["ask_px_e6"]
+    inputs["position_qty"] = execution["position_before"]
+    inputs["recv_ns"] = ts_ns
+    for i in range(4):
+        inputs["param"][i] = params["policy_param"][i]
+    return call_policy(policy, inputs)
+
+
+@njit
+def close_unfilled(execution, order, reason):
+    """Give an order that got neither fill nor desk item its final state."""
+    if reason == Reason.NONE:
+        return
+    if reason == Reason.NOT_MARKETABLE:
+        execution["kind"] = ExecKind.CANCELLED
+        order["state"] = OrderState.CANCELLED
+    else:
+        execution["kind"] = ExecKind.REJECTED
+        order["state"] = OrderState.REJECTED
+    order["reason"] = reason
+    copy_progress(execution, order)
+
+
+@njit
+def on_cancel(tables, outbox, event, ts_ns):
+    """An OrderCancelRequest: only an open desk item can still be cancelled."""
+    clear(outbox)
+    row = find_order(tables, event["session"], event["orig_clordid"])
+    if row < 0:
+        execution = from_event(outbox, event, ts_ns)
+        execution["kind"] = ExecKind.CANCEL_REJECTED
+        execution["reason"] = Reason.UNKNOWN_ORDER
+        desk.number(tables, execution, ts_ns)
+        return
+    order = tables.orders[row]
+    item_id = order["desk_item"]
+    if item_id == 0 or not desk.is_open(tables.desk_items[item_id - 1]):
+        execution = from_order(outbox, order, ExecKind.CANCEL_REJECTED)
+        execution["reason"] = checks.fail(execution, Reason.TOO_LATE, order["state"], 0)
+    else:
+        execution = desk.end_order(
+            outbox, order, ExecKind.CANCELLED, OrderState.CANCELLED, Reason.CLIENT_CANCEL
+        )
+        item = tables.desk_items[item_id - 1]
+        desk.close(tables, outbox, item, DeskState.CANCELLED, ts_ns)
+    copy_words(execution["orig_clordid"], event["orig_clordid"], CLORDID_WORDS)
+    copy_words(execution["clordid"], event["clordid"], CLORDID_WORDS)
+    with_instrument(tables, execution)
+    desk.number(tables, execution, ts_ns)
+
+
+@njit
+def on_status(tables, outbox, event, ts_ns):
+    """An OrderStatusRequest: what is known of the order."""
+    clear(outbox)
+    row = find_order(tables, event["session"], event["clordid"])
+    execution = from_event(outbox, event, ts_ns)
+    execution["kind"] = ExecKind.STATUS
+    if row < 0:
+        execution["order_state"] = OrderState.REJECTED
+        execution["reason"] = Reason.UNKNOWN_ORDER
+    else:
+        order = tables.orders[row]
+        copy_order(execution, order)
+        execution["reason"] = order["reason"]
+        with_instrument(tables, execution)
+    desk.number(tables, execution, ts_ns)
+
+
+@njit
+def with_instrument(tables, execution):
+    """Name the instrument of an execution that was made from an order."""
+    if execution["instrument"] >= 0:
+        copy_instrument(execution, tables.instruments[execution["instrument"]])
+
+
+@njit
+def on_venue_quote(tables, outbox, record, ts_ns):
+    """One record of the market-data feed: the venue's book, then our own quote."""
+    clear(outbox)
+    counters = tables.counters[0]
+    instrument_id = find_instrument(tables, record["isin"])
+    venue = find_venue(tables, record["mic"])
+    if instrument_id < 0 or venue < 0:
+        counters["venue_quotes_unknown"] += 1
+        return
+    counters["venue_quotes"] += 1
+    book = tables.venue_books[instrument_id * VENUES_MAX + venue]
+    book["bid_px_e6"] = checked_px(record["bid_px_e6"])
+    book["ask_px_e6"] = checked_px(record["ask_px_e6"])
+    book["bid_qty"] = record["bid_qty"]
+    book["ask_qty"] = record["ask_qty"]
+    book["phase"] = record["phase"]
+    book["seq"] = record["seq"]
+    book["recv_ns"] = ts_ns
+    best = consolidate(tables, instrument_id, ts_ns)
+    requote(tables, outbox, instrument_id, best, ts_ns)
+
+
+@njit
+def checked_px(px_e6):
+    """A price the engine can multiply; anything else is no price."""
+    if px_e6 < 0 or px_e6 > checks.PX_E6_MAX:
+        return 0
+    return px_e6
+
+
+@njit
+def on_desk(tables, outbox, command, ts_ns):
+    """A command from the desk: claim, quote, fill, decline, or a kill switch."""
+    clear(outbox)
+    result = new_desk_result(outbox)
+    result["command_id"] = command["command_id"]
+    result["action"] = command["action"]
+    result["item_id"] = command["item_id"]
+    result["trader"] = command["trader"]
+    action = command["action"]
+    if action == DeskAction.KILL or action == DeskAction.RESUME:
+        result["reason"] = set_kill(tables, command, result)
+    elif action >= DeskAction.CLAIM and action <= DeskAction.DECLINE:
+        result["reason"] = desk.act(tables, outbox, command, result, ts_ns)
+    else:
+        result["reason"] = desk.fail_result(result, Reason.UNKNOWN_ACTION, action, 0)
+    for index in range(outbox.counts[0]["executions"]):
+        with_instrument(tables, outbox.executions[index])
+
+
+@njit
+def set_kill(tables, command, result):
+    """Stop or resume the firm, a client or an instrument (RTS 6 Art 12)."""
+    stop = 1 if command["action"] == DeskAction.KILL else 0
+    subject = command["subject"]
+    counters = tables.counters[0]
+    if command["scope"] == KillScope.FIRM:
+        counters["kill_firm"] = stop
+        return Reason.NONE
+    if command["scope"] == KillScope.CLIENT:
+        if subject < 0 or subject >= counters["clients"]:
+            return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, counters["clients"])
+        tables.client_use[subject]["killed"] = stop
+        return Reason.NONE
+    if command["scope"] == KillScope.INSTRUMENT:
+        if subject < 0 or subject >= counters["instruments"]:
+            limit = counters["instruments"]
+            return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, limit)
+        tables.positions[subject]["killed"] = stop
+        return Reason.NONE
+    return desk.fail_result(result, Reason.UNKNOWN_ACTION, command["scope"], 0)
+
+
+@njit
+def on_timer(tables, outbox, ts_ns):
+    """Time has passed: expire desk items."""
+    clear(outbox)
+    desk.expire(tables, outbox, ts_ns)
+    for index in range(outbox.counts[0]["executions"]):
+        with_instrument(tables, outbox.executions[index])

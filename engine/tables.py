@@ -1,0 +1,274 @@
+"""All state of the engine: allocation, indexes, rows from outside, invariants, state hash.
+
+State is a tuple of struct arrays, allocated once. Only functions of `engine` write to it; from
+outside only `set_row`, itself a journalled input.
+"""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from engine import schema
+from engine.handle import Handle
+from engine.jit import get_record, njit
+from engine.limits import (
+    CLORDID_WORDS,
+    EUR_PER_UNIT_E9_MAX,
+    INT64_MAX,
+    ISIN_WORDS,
+    SMS_E6_MAX,
+    TICK_ROWS,
+    VENUES_MAX,
+    Capacity,
+)
+
+REGIMES_MAX = 8
+PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT = range(1, 7)
+
+
+class Tables(Handle):
+    """Every table of the engine; a row's index is its id (order_id and item_id are index + 1)."""
+
+    params: Any
+    counters: Any
+    regimes: Any
+    ticks: Any
+    venues: Any
+    clients: Any
+    instruments: Any
+    venue_books: Any  # instrument * VENUES_MAX + venue
+    quotes: Any
+    positions: Any
+    client_use: Any
+    orders: Any
+    desk_items: Any
+    isin_slots: Any  # open addressing: row + 1, 0 for free
+    clordid_slots: Any
+    bbo: Any  # scratch: the BBO at the current input
+    policy_input: Any  # scratch
+
+
+def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immutable default
+    """Empty tables of the given capacity."""
+    return Tables(
+        params=np.zeros(1, schema.params),
+        counters=np.zeros(1, schema.counters),
+        regimes=np.zeros(REGIMES_MAX, schema.regime),
+        ticks=np.zeros(TICK_ROWS, schema.tick_row),
+        venues=np.zeros(VENUES_MAX, schema.venue),
+        clients=np.zeros(capacity.clients, schema.client),
+        instruments=np.zeros(capacity.instruments, schema.instrument),
+        venue_books=np.zeros(capacity.instruments * VENUES_MAX, schema.venue_book),
+        quotes=np.zeros(capacity.instruments, schema.quote),
+        positions=np.zeros(capacity.instruments, schema.position),
+        client_use=np.zeros(capacity.clients, schema.client_use),
+        orders=np.zeros(capacity.orders, schema.order),
+        desk_items=np.zeros(capacity.desk_items, schema.desk_item),
+        isin_slots=np.zeros(capacity.isin_slots, np.int64),
+        clordid_slots=np.zeros(capacity.clordid_slots, np.int64),
+        bbo=np.zeros(1, schema.bbo),
+        policy_input=np.zeros(1, schema.policy_input),
+    )
+
+
+def touch(tables: Tables) -> None:
+    """Bring every page into memory now, so that resident memory stays flat while serving."""
+    for _, table in tables.items():
+        table.view(np.uint8)[::4096] |= 0
+
+
+@njit
+def hash_word(seed, word):
+    """Mix one word into a 31-bit hash; products stay below 2**63 so nothing wraps."""
+    mixed = ((seed ^ (word & 0xFFFFFFFF)) * 0x2C1B3C6D) & 0x7FFFFFFF
+    mixed = ((mixed ^ (mixed >> 15) ^ ((word >> 32) & 0xFFFFFFFF)) * 0x297A2D39) & 0x7FFFFFFF
+    return mixed ^ (mixed >> 13)
+
+
+@njit
+def same_words(a, b, count):
+    """Whether the first `count` words of two packed texts are equal."""
+    for i in range(count):
+        if a[i] != b[i]:
+            return False
+    return True
+
+
+@njit
+def find_instrument(tables, isin):
+    """Row of an ISIN (packed words), or -1."""
+    slots = tables.isin_slots
+    mask = slots.shape[0] - 1
+    slot = hash_word(hash_word(0, isin[0]), isin[1]) & mask
+    while slots[slot] != 0:
+        row = slots[slot] - 1
+        if same_words(tables.instruments[row]["isin"], isin, ISIN_WORDS):
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@njit
+def clordid_slot(tables, session, clordid):
+    """Slot of a session's ClOrdID(11): where it is, or the free one where it belongs."""
+    slots = tables.clordid_slots
+    mask = slots.shape[0] - 1
+    mixed = hash_word(0, session)
+    for i in range(CLORDID_WORDS):
+        if clordid[i] == 0:
+            break
+        mixed = hash_word(mixed, clordid[i])
+    slot = mixed & mask
+    while slots[slot] != 0:
+        order = tables.orders[slots[slot] - 1]
+        if order["session"] == session and same_words(order["clordid"], clordid, CLORDID_WORDS):
+            return slot
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit
+def find_order(tables, session, clordid):
+    """Row of the session's order with this ClOrdID(11), or -1."""
+    return tables.clordid_slots[clordid_slot(tables, session, clordid)] - 1
+
+
+@njit
+def find_venue(tables, mic):
+    """Row of a venue, or -1."""
+    for row in range(tables.counters[0]["venues"]):
+        if tables.venues[row]["mic"] == mic:
+            return row
+    return -1
+
+
+@njit
+def apply_row(tables, table_id, index, buffer, offset):
+    """Put the row bytes at `buffer[offset:]` into a table, as the journal's TABLE_ROW says.
+
+    The caller has validated the row (`check_row`); a new ISIN is entered into the index.
+    """
+    counters = tables.counters[0]
+    counters["edition"] += 1
+    if table_id == PARAMS:
+        get_record(tables.params[index], buffer, offset)
+    elif table_id == REGIME:
+        get_record(tables.regimes[index], buffer, offset)
+        counters["regimes"] = max(counters["regimes"], index + 1)
+    elif table_id == TICK:
+        get_record(tables.ticks[index], buffer, offset)
+    elif table_id == VENUE:
+        get_record(tables.venues[index], buffer, offset)
+        counters["venues"] = max(counters["venues"], index + 1)
+    elif table_id == CLIENT:
+        get_record(tables.clients[index], buffer, offset)
+        counters["clients"] = max(counters["clients"], index + 1)
+    elif table_id == INSTRUMENT:
+        get_record(tables.instruments[index], buffer, offset)
+        counters["instruments"] = max(counters["instruments"], index + 1)
+        _enter_isin(tables, index)
+
+
+@njit
+def _enter_isin(tables, index):
+    isin = tables.instruments[index]["isin"]
+    if find_instrument(tables, isin) >= 0:
+        return
+    slots = tables.isin_slots
+    mask = slots.shape[0] - 1
+    slot = hash_word(hash_word(0, isin[0]), isin[1]) & mask
+    while slots[slot] != 0:
+        slot = (slot + 1) & mask
+    slots[slot] = index + 1
+
+
+def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
+    """Raise ValueError, naming field and value, for a row the engine could not live with."""
+    table = (
+        tables.params,
+        tables.regimes,
+        tables.ticks,
+        tables.venues,
+        tables.clients,
+        tables.instruments,
+    )[table_id - 1]
+    if not 0 <= index < len(table):
+        raise ValueError(f"row {index} of table {table_id}: it has {len(table)} rows")
+    if table_id == INSTRUMENT:
+        bounds = {
+            "mrm_venue": (0, VENUES_MAX - 1),
+            "sms_e6": (0, SMS_E6_MAX),
+            "lis_e6": (0, INT64_MAX // 4),
+            "tick_band": (0, 6),
+            "lot": (1, 10**9),
+            "eur_per_unit_e9": (1, EUR_PER_UNIT_E9_MAX),
+        }
+        for field, (low, high) in bounds.items():
+            if not low <= row[field] <= high:
+                raise ValueError(
+                    f"instrument {schema.unpack(row['isin'])}: {field} {row[field]} "
+                    f"is not within {low}..{high}"
+                )
+        known = int(find_instrument(tables, row["isin"]))
+        if known not in (-1, index):
+            raise ValueError(f"ISIN {schema.unpack(row['isin'])} is row {known} already")
+        if index < tables.counters[0]["instruments"]:
+            old = tables.instruments[index]["isin"]
+            if list(old) != list(row["isin"]):
+                raise ValueError(f"instrument row {index} is {schema.unpack(old)}: rows are kept")
+
+
+def set_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
+    """Check a row and put it into its table. Raises ValueError."""
+    check_row(tables, table_id, index, row)
+    data = np.frombuffer(row.tobytes(), np.uint8).copy()
+    apply_row(tables, table_id, index, data, 0)
+
+
+def used_rows(tables: Tables) -> list[tuple[str, Any]]:
+    """The part of each table that is state: what a snapshot keeps and the state hash covers."""
+    counters = tables.counters[0]
+    instruments = int(counters["instruments"])
+    clients = int(counters["clients"])
+    return [
+        ("params", tables.params),
+        ("counters", tables.counters),
+        ("regimes", tables.regimes),
+        ("ticks", tables.ticks),
+        ("venues", tables.venues),
+        ("clients", tables.clients[:clients]),
+        ("instruments", tables.instruments[:instruments]),
+        ("venue_books", tables.venue_books[: instruments * VENUES_MAX]),
+        ("quotes", tables.quotes[:instruments]),
+        ("positions", tables.positions[:instruments]),
+        ("client_use", tables.client_use[:clients]),
+        ("orders", tables.orders[: int(counters["orders"])]),
+        ("desk_items", tables.desk_items[: int(counters["desk_items"])]),
+    ]
+
+
+def state_hash(tables: Tables) -> str:
+    """SHA-256 over all state; equal for equal histories, compiled or interpreted."""
+    digest = hashlib.sha256()
+    for name, rows in used_rows(tables):
+        digest.update(f"{name}:{len(rows)}".encode())
+        digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
+
+
+def rebuild_indexes(tables: Tables) -> None:
+    """Fill the ISIN and ClOrdID indexes from the tables, after a snapshot was loaded."""
+    tables.isin_slots[:] = 0
+    tables.clordid_slots[:] = 0
+    _rebuild(tables)
+
+
+@njit
+def _rebuild(tables):
+    for index in range(tables.counters[0]["instruments"]):
+        _enter_isin(tables, index)
+    for index in range(tables.counters[0]["orders"]):
+        order = tables.orders[index]
+        slot = clordid_slot(tables, order["session"], order["clordid"])
+        tables.clordid_slots[slot] = index + 1

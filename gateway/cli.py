@@ -1,0 +1,327 @@
+"""`si`: the command line. Each command is a few lines; the work is in the module it names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gateway import logs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="A Systematic Internaliser: FIX orders in, the right decision, a fill or a desk item out.",
+)
+desk = typer.Typer(no_args_is_help=True, help="Work the desk queue of a running engine.")
+bench = typer.Typer(no_args_is_help=True, help="Measure latency and throughput on this machine.")
+app.add_typer(desk, name="desk")
+app.add_typer(bench, name="bench")
+
+say = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """What a user, a file or another process can cause is a message, not a traceback."""
+    from gateway.config import ConfigError
+    from gateway.desk_reader import DeskError
+    from gateway.feed_files import FeedError
+    from gateway.journal_files import JournalDamaged
+    from gateway.replay import Difference
+
+    try:
+        yield
+    except (ConfigError, DeskError, FeedError, JournalDamaged, Difference, OSError) as error:
+        say.print(f"[bold red]error[/]: {error}", markup=True)
+        raise typer.Exit(1) from error
+
+
+def compile_all() -> None:
+    """Compile or load the hot path, with a progress bar when it takes longer than a moment."""
+    from gateway import warm
+
+    columns = (
+        SpinnerColumn(), TextColumn("compiling {task.description}"), BarColumn(),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=say, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        warm.warm(
+            lambda name, done, count: bar.update(
+                task, description=name, completed=done, total=count, refresh=True
+            )
+        )
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="End by itself; 0: at Ctrl-C.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the clients' and the market's behaviour.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a whole venue on this machine: sample world, moving quotes, FIX clients, a desk."""
+    from gateway import demo as module
+
+    with friendly():
+        compile_all()
+        raise typer.Exit(module.run(seconds=seconds, seed=seed, as_json=as_json))
+
+
+@app.command()
+def init(directory: Directory) -> None:
+    """Make a ready configuration with sample reference data."""
+    from gateway import template
+
+    with friendly():
+        for path in template.write(directory):
+            out.print(f"wrote {path}")
+        out.print(f"next: si serve {directory}")
+
+
+@app.command()
+def serve(directory: Directory) -> None:
+    """Check the configuration, recover the journal, serve until SIGTERM."""
+    from gateway import config as configuration
+    from gateway import warm
+    from gateway.server import Server
+
+    logs.configure()
+    with friendly():
+        config = configuration.load(directory)
+        compile_all()
+        server = Server(config, say.print)
+        done = server.recover()
+        if done.frames:
+            say.print(f"recovered {done.frames:,} frames of {config.journal}")
+        for line in server.load():
+            say.print(line)
+        warm.lock()
+        fix_port, feed_port = server.listen()
+        say.print(f"FIX {config.fix.host}:{fix_port}, feed UDP {config.feed.host}:{feed_port}")
+        say.print(f"desk {config.desk_socket}, journal {config.journal}")
+        say.print("[bold green]ready[/]: stop with Ctrl-C or SIGTERM", markup=True)
+        server.serve()
+
+
+@app.command()
+def explain(
+    directory: Directory,
+    order: Annotated[str, typer.Argument(help="OrderID(37) or ClOrdID(11).")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell why an order went where it went, with every number."""
+    from gateway import explain as module
+
+    with friendly():
+        rows = module.find(directory / "journal", order)
+        if as_json:
+            print(json.dumps([module.as_dict(row) for row in rows]))
+        elif rows:
+            venues = module.venue_names(directory / "journal")
+            for row in rows:
+                first, *rest = module.in_words(row, venues)
+                out.print(f"[bold]{first}[/]")
+                for line in rest:
+                    out.print(f"  {line}", markup=False)
+        if not rows:
+            say.print(f"no order {order!r} in {directory / 'journal'}")
+            raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    directory: Directory,
+    verify: Annotated[bool, typer.Option(help="Compare every output, byte for byte.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Run a journal again; `--verify` compares every output and prints the state hash."""
+    from gateway import replay as module
+
+    with friendly():
+        compile_all()
+        result = module.verify(directory / "journal", say)
+        if as_json:
+            print(json.dumps(result))
+            return
+        out.print(
+            f"{result['frames']:,} frames replayed, all outputs equal; "
+            f"{result['frames_per_s']:,.0f} frames/s"
+        )
+        out.print(f"state {result['state_hash']}")
+
+
+@app.command()
+def feed(
+    file: Annotated[Path, typer.Argument(help="A file of market data.")],
+    kind: Annotated[str, typer.Option("--format", help="semicolon, lobster, feedos or csv.")],
+    isin: Annotated[str, typer.Option(help="Where the file does not say.")] = "",
+    mic: Annotated[str, typer.Option(help="Venue, where the file does not say.")] = "",
+    speed: Annotated[float, typer.Option(help="1: as recorded; 0: at once.", min=0)] = 1,
+    host: str = "127.0.0.1",
+    port: int = 9879,
+    loop: Annotated[bool, typer.Option(help="Begin again at the end, until Ctrl-C.")] = False,
+) -> None:
+    """Play a file of market data into a running engine's feed."""
+    from gateway import feed_files
+
+    with friendly():
+        sent = feed_files.play(
+            file, kind, isin=isin, mic=mic, speed=speed, host=host, port=port, loop=loop
+        )
+        out.print(f"{sent:,} quotes sent to {host}:{port}")
+
+
+@app.command()
+def warm() -> None:
+    """Compile everything into the cache, so that the next start is quick."""
+    from engine.jit import CACHE_DIR
+
+    compile_all()
+    out.print(f"compiled into {CACHE_DIR}")
+
+
+# --- desk -------------------------------------------------------------------------------------
+
+Trader = Annotated[str, typer.Option(help="Who you are, at most 8 characters.", envvar="USER")]
+Item = Annotated[int, typer.Argument(help="Number of the desk item.")]
+
+
+@desk.command("list")
+def desk_list(directory: Directory, as_json: AsJson = False) -> None:
+    """Open items, the most urgent first."""
+    from gateway import desk_view
+    from gateway.desk_reader import read_queue
+
+    with friendly():
+        queue = read_queue(directory / "journal")
+        if as_json:
+            print(json.dumps([desk_view.as_dict(item) for item in queue.items]))
+        else:
+            out.print(desk_view.table(queue))
+
+
+def _act(directory: Path, action: str, trader: str, done: str, **fields: Any) -> None:
+    from engine.enums import DeskAction
+    from gateway.desk_reader import DeskClient
+
+    with friendly():
+        DeskClient(directory).command(DeskAction[action], trader[:8], **fields)
+        out.print(done)
+
+
+def _px_e6(text: str) -> int:
+    try:
+        scaled = Decimal(text).scaleb(6)
+        if scaled != int(scaled) or not 0 < scaled < 2**62:
+            raise ValueError
+    except (ArithmeticError, ValueError) as error:
+        raise typer.BadParameter(f"{text!r} is no price with at most six decimals") from error
+    return int(scaled)
+
+
+@desk.command()
+def claim(directory: Directory, item: Item, trader: Trader = "desk") -> None:
+    """Take an item."""
+    _act(directory, "CLAIM", trader, f"item {item} is yours, {trader}", item_id=item)
+
+
+@desk.command()
+def quote(directory: Directory, item: Item, px: str, trader: Trader = "desk") -> None:
+    """Give the client a price for an item."""
+    _act(
+        directory, "QUOTE", trader, f"item {item} quoted at {px}", item_id=item, px_e6=_px_e6(px)
+    )
+
+
+@desk.command()
+def fill(
+    directory: Directory,
+    item: Item,
+    px: Annotated[str, typer.Argument(help="Price; empty: the one quoted before.")] = "",
+    qty: Annotated[int, typer.Option(help="Shares; 0: all that is left.", min=0)] = 0,
+    trader: Trader = "desk",
+) -> None:
+    """Fill an item, whole or part, against the firm's capital."""
+    px_e6 = _px_e6(px) if px else 0
+    done = f"item {item} filled" + (f", {qty} shares" if qty else "")
+    _act(directory, "FILL", trader, done, item_id=item, qty=qty, px_e6=px_e6)
+
+
+@desk.command()
+def decline(directory: Directory, item: Item, trader: Trader = "desk") -> None:
+    """Send an item back: the client's order is cancelled."""
+    _act(directory, "DECLINE", trader, f"item {item} declined", item_id=item)
+
+
+@desk.command()
+def kill(
+    directory: Directory,
+    client: Annotated[str, typer.Option(help="Only this client.")] = "",
+    isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    trader: Trader = "desk",
+) -> None:
+    """Stop trading: of the firm, a client or an instrument."""
+    _switch(directory, "KILL", client, isin, trader)
+
+
+@desk.command()
+def resume(
+    directory: Directory,
+    client: Annotated[str, typer.Option(help="Only this client.")] = "",
+    isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    trader: Trader = "desk",
+) -> None:
+    """Lift a kill switch."""
+    _switch(directory, "RESUME", client, isin, trader)
+
+
+def _switch(directory: Path, action: str, client: str, isin: str, trader: str) -> None:
+    from gateway.desk_view import subject_of
+
+    with friendly():
+        scope, subject, name = subject_of(directory / "journal", client, isin)
+    _act(
+        directory, action, trader, f"{action.lower()}: {name}", scope=scope, subject=subject
+    )
+
+
+# --- bench ------------------------------------------------------------------------------------
+
+
+@bench.command("wire")
+def bench_wire(
+    orders: Annotated[int, typer.Option(help="Round trips of each kind.", min=1000)] = 200_000,
+    as_json: AsJson = False,
+) -> None:
+    """Round trips order -> fill through TCP, against a bare echo in the same run."""
+    from bench import wire as module
+
+    with friendly():
+        compile_all()
+        result = module.run(orders, say)
+        if as_json:
+            print(json.dumps(result))
+        else:
+            out.print(module.table(result))
+
+
+def summary_table(title: str, rows: list[tuple[str, str]]) -> Table:
+    """Two columns, for a result."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,264 @@
+"""One TOML file to a checked configuration; the only place that reads it."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from engine.limits import Capacity
+from gateway.wire import COMP_ID_SIZE_MAX, SESSIONS_MAX
+
+CONFIG_FILE = "si.toml"
+ALWAYS_NS = 2**62
+
+CompId = Annotated[str, Field(min_length=1, max_length=COMP_ID_SIZE_MAX, pattern=r"^[!-~]+$")]
+Mic = Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")]
+Name = Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[!-~]+$")]
+Eur = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
+RouteName = Literal["auto", "desk", "reject"]
+
+
+class ConfigError(Exception):
+    """The file cannot be used; the text says where, why and what to do."""
+
+
+class Section(BaseModel):
+    """A typo is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Firm(Section):
+    """Who we are and which law holds."""
+
+    mic: Mic
+    jurisdiction: Literal["EU", "UK"] = "EU"
+    regime: str = "auto"
+
+
+class Refdata(Section):
+    """Where instruments come from; paths relative to the configuration's folder."""
+
+    instruments: Path
+    format: Literal["si", "xetra"] = "si"
+    fx: Path | None = None
+    thresholds: Path | None = None
+    venues: list[Mic] = []
+
+
+class Hours(Section):
+    """Published trading hours (2017/567 Art 12); without days: always."""
+
+    open: time = time(0, 0)
+    close: time = time(0, 0)
+    timezone: str = "UTC"
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"time zone {value!r} is unknown") from error
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Hours:
+        if self.days and self.open >= self.close:
+            raise ValueError(f"open {self.open} must be before close {self.close}")
+        return self
+
+    def window_ns(self, now_ns: int) -> tuple[int, int, int]:
+        """Open and close of the current trading day, and when to ask again."""
+        if not self.days:
+            return 0, ALWAYS_NS, ALWAYS_NS
+        zone = ZoneInfo(self.timezone)
+        today = datetime.fromtimestamp(now_ns // 10**9, zone).date()
+        for ahead in range(8):
+            day = today + timedelta(days=ahead)
+            opens = datetime.combine(day, self.open, zone)
+            closes = datetime.combine(day, self.close, zone)
+            close_ns = int(closes.timestamp()) * 10**9
+            if f"{day:%a}".lower() in self.days and now_ns < close_ns:
+                return int(opens.timestamp()) * 10**9, close_ns, close_ns
+        raise AssertionError("a week has every day")
+
+
+class Quoting(Section):
+    """Our quote, its limits, and where the larger orders go."""
+
+    policy: str = "ticks"
+    policy_param: Annotated[list[int], Field(max_length=4)] = [1]
+    stale_ms: Annotated[int, Field(gt=0, le=86_400_000)] = 5_000
+    collar_bps: Annotated[int, Field(gt=0, le=10_000)] = 1_000
+    quote_size_bps: Annotated[int, Field(ge=10_000, le=20_000)] = 10_000
+    discretionary: RouteName = "desk"
+    on_request: RouteName = "auto"
+
+
+class Desk(Section):
+    """The people."""
+
+    item_seconds: Annotated[int, Field(gt=0, le=86_400)] = 300
+
+
+class Client(Section):
+    """Limits of one client; 0 or absent: none."""
+
+    name: Name
+    order_max_eur: Eur = Decimal(0)
+    day_max_eur: Eur = Decimal(0)
+    fills_max: Annotated[int, Field(ge=0)] = 0
+
+
+class Session(Section):
+    """One FIX session, in QuickFIX's words."""
+
+    begin_string: Literal["FIX.4.4"] = "FIX.4.4"
+    sender_comp_id: CompId
+    target_comp_id: CompId
+    client: Name
+    reset_on_logon: bool = False
+    mifid_fields: bool = False
+
+
+class Fix(Section):
+    """The acceptor."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9878
+    sessions: Annotated[list[Session], Field(min_length=1, max_length=SESSIONS_MAX)]
+
+
+class Feed(Section):
+    """Where venue quotes arrive."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9879
+
+
+class Engine(Section):
+    """How the process runs."""
+
+    idle: Literal["yield", "busy"] = "yield"
+    cpu: Annotated[int, Field(ge=0)] | None = None
+    durability: Literal["process", "disk"] = "process"
+    orders_max: Annotated[int, Field(ge=1, le=1 << 26)] = 1 << 21
+    desk_items_max: Annotated[int, Field(ge=1, le=1 << 22)] = 1 << 16
+    instruments_max: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 16
+
+
+class Config(Section):
+    """Everything `si serve` needs; `directory` is where the file lies."""
+
+    directory: Path
+    firm: Firm
+    refdata: Refdata
+    hours: Hours = Hours()
+    quoting: Quoting = Quoting()
+    desk: Desk = Desk()
+    clients: Annotated[list[Client], Field(min_length=1, max_length=1024)]
+    fix: Fix
+    feed: Feed = Feed()
+    engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        names = [client.name for client in self.clients]
+        if len(set(names)) != len(names):
+            raise ValueError("clients: a name is used twice")
+        pairs = [(s.sender_comp_id, s.target_comp_id) for s in self.fix.sessions]
+        for session in self.fix.sessions:
+            if session.client not in names:
+                raise ValueError(
+                    f"fix.sessions: client {session.client!r} of {session.target_comp_id!r} "
+                    f"is none of {', '.join(names)}"
+                )
+            if pairs.count((session.sender_comp_id, session.target_comp_id)) > 1:
+                raise ValueError(f"fix.sessions: {session.target_comp_id!r} is there twice")
+        return self
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the journal."""
+        return self.directory / "journal"
+
+    @property
+    def desk_socket(self) -> Path:
+        """Where desk commands arrive."""
+        return self.directory / "desk.sock"
+
+    @property
+    def capacity(self) -> Capacity:
+        """Rows of the engine's tables."""
+        return Capacity(
+            instruments=self.engine.instruments_max,
+            orders=self.engine.orders_max,
+            desk_items=self.engine.desk_items_max,
+        )
+
+    def path(self, relative: Path) -> Path:
+        """A path of the file, seen from the configuration's folder."""
+        return self.directory / relative
+
+
+def load(directory: Path) -> Config:
+    """Read `si.toml` of a folder. Raises ConfigError with the line and the reason."""
+    path = directory / CONFIG_FILE
+    try:
+        source = path.read_text()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}. `si init {directory}` makes a ready configuration."
+        ) from error
+    try:
+        tree = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        return Config(directory=directory.resolve(), **tree)
+    except (ValidationError, TypeError) as error:
+        raise ConfigError(_explain(path, source, error)) from error
+
+
+def _explain(path: Path, source: str, error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{path}: {error}"
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        line = _line_of(source, [str(part) for part in problem["loc"]])
+        place = f"{path}, line {line}" if line else str(path)
+        why = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            why = "no such setting: a typo?"
+        got = f" (got {problem['input']!r})" if problem["type"] not in ("missing",) else ""
+        got = "" if isinstance(problem["input"], dict) else got
+        lines.append(f"{place}: {where}: {why}{got}")
+    return "\n".join(lines)
+
+
+def _line_of(source: str, loc: list[str]) -> int:
+    """Line of a setting: its table's header first, then its key; 0 where it is not there."""
+    lines = source.splitlines()
+    tables = [part for part in loc if not part.isdigit()]
+    repeats = [int(part) for part in loc if part.isdigit()]
+    key = tables[-1] if tables else ""
+    start = 0
+    for size in range(len(tables), 0, -1):
+        header = ".".join(tables[:size])
+        found = [i for i, line in enumerate(lines) if line.strip() in (f"[{header}]", f"[[{header}]]")]
+        if found:
+            start = found[min(repeats[0] if repeats else 0, len(found) - 1)]
+            break
+    for number, line in enumerate(lines[start:], start + 1):
+        if line.split("=")[0].strip() == key:
+            return number
+    return start + 1 if start else 0

@@ -1,0 +1,82 @@
+"""The desk queue for people: a table in the terminal, dicts for scripts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from engine import journal as jn
+from engine import schema, tables
+from engine.enums import DeskState, KillScope, Side, Tif, Zone
+from engine.schema import unpack
+from gateway.desk_reader import DeskError, DeskQueue
+from gateway.explain import money, px
+from gateway.journal_files import Reader
+
+
+def as_dict(item: Any) -> dict[str, Any]:
+    """A desk item with its names spelled out; prices as text."""
+    return {
+        "item_id": int(item["item_id"]),
+        "state": DeskState(int(item["state"])).name,
+        "order_id": int(item["order_id"]),
+        "isin": unpack(item["isin"]),
+        "currency": unpack([item["currency"]]),
+        "side": Side(int(item["side"])).name,
+        "tif": Tif(int(item["tif"])).name,
+        "qty": int(item["qty"]),
+        "filled_qty": int(item["filled_qty"]),
+        "limit_px": px(item["limit_px_e6"]) if item["limit_px_e6"] else None,
+        "zone": Zone(int(item["zone"])).name,
+        "notional": money(item["notional_e6"]),
+        "bid_px": px(item["bid_px_e6"]),
+        "ask_px": px(item["ask_px_e6"]),
+        "trader": unpack([item["trader"]]) or None,
+        "quote_px": px(item["quote_px_e6"]) if item["quote_px_e6"] else None,
+        "created_ns": int(item["created_ns"]),
+        "deadline_ns": int(item["deadline_ns"]),
+    }
+
+
+def table(queue: DeskQueue) -> Table:
+    """Open items in order of work."""
+    made = Table(title=f"desk queue: {len(queue.items)} open", title_justify="left")
+    for name, justify in (
+        ("item", "right"), ("state", "left"), ("left", "right"), ("side", "left"),
+        ("quantity", "right"), ("ISIN", "left"), ("limit", "right"), ("value", "right"),
+        ("market then", "right"), ("zone", "left"), ("trader", "left"), ("quoted", "right"),
+    ):  # fmt: skip
+        made.add_column(name, justify=justify)  # type: ignore[arg-type]
+    now_ns = time.time_ns()
+    for row in queue.items:
+        item = as_dict(row)
+        left_s = max(0, item["deadline_ns"] - now_ns) // 1_000_000_000
+        done = f"{item['filled_qty']:,} of " if item["filled_qty"] else ""
+        made.add_row(
+            str(item["item_id"]), item["state"], f"{left_s} s", item["side"],
+            f"{done}{item['qty']:,}", item["isin"], item["limit_px"] or "market",
+            f"{item['notional']} {item['currency']}", f"{item['bid_px']} / {item['ask_px']}",
+            item["zone"], item["trader"] or "", item["quote_px"] or "",
+        )  # fmt: skip
+    return made
+
+
+def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, str]:
+    """What a kill switch is about: scope, row, name. Raises DeskError for an unknown name."""
+    if not client and not isin:
+        return KillScope.FIRM, 0, "the whole firm"
+    wanted = client or isin
+    table_id = tables.CLIENT if client else tables.INSTRUMENT
+    found = None
+    for frame in Reader(journal).poll():
+        if frame.kind == jn.TABLE_ROW:
+            words = frame.body[:16].view("i8")
+            if words[0] == table_id:
+                row = frame.body[16:].view(schema.TABLE_DTYPES[table_id])[0]
+                if unpack(row["name"] if client else row["isin"]) == wanted:
+                    found = int(words[1])
+    if found is None:
+        raise DeskError(f"no {'client' if client else 'instrument'} {wanted!r} in {journal}")
+    scope = KillScope.CLIENT if client else KillScope.INSTRUMENT
+    return scope, found, wanted

@@ -1,0 +1,278 @@
+"""FIX bytes to fields, in place: framing, checksum, a table of tags, numbers without floats.
+
+A decoder here either understands a message whole or says which of the standard's outcomes it is:
+partial, garbled, oversize, or a field that cannot be read.
+"""
+
+import numpy as np
+
+from engine.enums import Reason
+from engine.jit import njit
+from engine.limits import INT64_MAX
+from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
+
+SOH = 1
+MESSAGE, PARTIAL, GARBLED, OVERSIZE = 0, 1, 2, 3
+_BEGIN = np.frombuffer(b"8=FIX", np.uint8).copy()
+
+# SessionRejectReason(373)
+INVALID_TAG, REQUIRED_TAG_MISSING, TAG_WITHOUT_VALUE = 0, 1, 4
+VALUE_INCORRECT, FORMAT_INCORRECT, TAG_TWICE = 5, 6, 13
+
+#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1).
+_DATA_AFTER = np.zeros(1024, np.int64)
+for _length, _data in (
+    (93, 89), (90, 91), (95, 96), (212, 213), (348, 349), (350, 351), (352, 353), (354, 355),
+    (356, 357), (358, 359), (360, 361), (362, 363), (364, 365), (445, 446), (618, 619), (621, 622),
+):  # fmt: skip
+    _DATA_AFTER[_length] = _data
+
+#: Tags of which a second one would change what a message means.
+_ONCE = np.zeros(128, np.uint8)
+for _tag in (8, 9, 34, 35, 49, 52, 56, 11, 15, 22, 38, 40, 41, 43, 44, 48, 54, 55, 59):
+    _ONCE[_tag] = 1
+
+
+@njit
+def frame(buffer, start, end):
+    """What stands at `buffer[start:end]`: `(outcome, size)`.
+
+    MESSAGE: its size. PARTIAL: wait for more. GARBLED: bytes to skip to the next thing that looks
+    like a message. OVERSIZE: a BodyLength(9) over the limit.
+    """
+    for i in range(5):
+        if start + i >= end:
+            return PARTIAL, 0
+        if buffer[start + i] != _BEGIN[i]:
+            return GARBLED, _to_next(buffer, start, end)
+    at = start + 5
+    while at < end and buffer[at] != SOH:
+        at += 1
+        if at - start > 20:
+            return GARBLED, _to_next(buffer, start, end)
+    at += 1
+    if at + 2 > end:
+        return PARTIAL, 0
+    if buffer[at] != 57 or buffer[at + 1] != 61:  # 9=
+        return GARBLED, _to_next(buffer, start, end)
+    at += 2
+    body_size = 0
+    digits = 0
+    while at < end and buffer[at] != SOH:
+        digit = np.int64(buffer[at]) - 48
+        if digit < 0 or digit > 9 or digits >= 9:
+            return GARBLED, _to_next(buffer, start, end)
+        body_size = body_size * 10 + digit
+        digits += 1
+        at += 1
+    if at >= end:
+        return PARTIAL, 0
+    if digits == 0:
+        return GARBLED, _to_next(buffer, start, end)
+    at += 1
+    size = at - start + body_size + 7
+    if size > MESSAGE_SIZE_MAX:
+        return OVERSIZE, body_size
+    if start + size > end:
+        return PARTIAL, 0
+    trailer = at + body_size
+    if not _trailer_holds(buffer, start, trailer):
+        return GARBLED, _to_next(buffer, start, end)
+    return MESSAGE, size
+
+
+@njit
+def _trailer_holds(buffer, start, trailer):
+    """Whether `10=nnn|` stands at `trailer`, after a separator, with the right checksum."""
+    if buffer[trailer - 1] != SOH or buffer[trailer + 6] != SOH:
+        return False
+    if buffer[trailer] != 49 or buffer[trailer + 1] != 48 or buffer[trailer + 2] != 61:
+        return False
+    claimed = 0
+    for i in range(3, 6):
+        digit = np.int64(buffer[trailer + i]) - 48
+        if digit < 0 or digit > 9:
+            return False
+        claimed = claimed * 10 + digit
+    total = 0
+    for i in range(start, trailer):
+        total += np.int64(buffer[i])
+    return total & 255 == claimed
+
+
+@njit
+def _to_next(buffer, start, end):
+    """Bytes from `start` to the next `8=FIX`, or to where one could still begin."""
+    for at in range(start + 1, end):
+        found = True
+        for i in range(5):
+            if at + i < end and buffer[at + i] != _BEGIN[i]:
+                found = False
+                break
+        if found:
+            return at - start
+    return end - start
+
+
+@njit
+def tokenize(buffer, start, size, fields, generation):
+    """Enter every field into the table: `fields[tag] = generation, start, size`.
+
+    Answers `(SessionRejectReason or -1, tag)`. Of a repeated tag the first counts; a repeated tag
+    that must be single is an error.
+    """
+    at = start
+    end = start + size
+    data_tag = 0
+    data_size = 0
+    while at < end:
+        tag = 0
+        digits = 0
+        while at < end and buffer[at] != 61:
+            digit = np.int64(buffer[at]) - 48
+            if digit < 0 or digit > 9 or digits >= 9:
+                return INVALID_TAG, tag
+            tag = tag * 10 + digit
+            digits += 1
+            at += 1
+        at += 1
+        if tag == 0 or at >= end:
+            return INVALID_TAG, tag
+        value = at
+        if tag == data_tag and tag != 0:
+            at += min(data_size, end - 1 - at)  # a size is what they say: the sum could wrap
+        while at < end and buffer[at] != SOH:
+            at += 1
+        if at == value:
+            return TAG_WITHOUT_VALUE, tag
+        data_tag = 0
+        if tag < TAG_MAX:
+            if fields[tag, 0] != generation:
+                fields[tag, 0] = generation
+                fields[tag, 1] = value
+                fields[tag, 2] = at - value
+            elif tag < 128 and _ONCE[tag] != 0:
+                return TAG_TWICE, tag
+            if tag < 1024 and _DATA_AFTER[tag] != 0:
+                data_size, good = read_int(buffer, value, at - value)
+                if not good or data_size < 0:
+                    return FORMAT_INCORRECT, tag
+                data_tag = _DATA_AFTER[tag]
+        at += 1
+    return -1, 0
+
+
+@njit
+def has(fields, generation, tag):
+    """Whether the message carries the tag."""
+    return fields[tag, 0] == generation
+
+
+@njit
+def read_int(buffer, start, size):
+    """Digits with an optional sign: `(value, good)`; saturates at +-INT64_MAX."""
+    at = start
+    end = start + size
+    negative = size > 0 and buffer[at] == 45
+    if negative:
+        at += 1
+    if at >= end:
+        return 0, False
+    value = 0
+    while at < end:
+        digit = np.int64(buffer[at]) - 48
+        if digit < 0 or digit > 9:
+            return 0, False
+        if value > (INT64_MAX - 9) // 10:
+            value = INT64_MAX
+        elif value != INT64_MAX:
+            value = value * 10 + digit
+        at += 1
+    return (-value if negative else value), True
+
+
+@njit
+def read_decimal(buffer, start, size, places):
+    """Decimal text to an integer with `places` decimals: `(value, good, exact)`.
+
+    Saturates at +-INT64_MAX; not exact where digits other than 0 stand beyond `places`.
+    """
+    at = start
+    end = start + size
+    negative = size > 0 and buffer[at] == 45
+    if negative:
+        at += 1
+    value = 0
+    digits = 0
+    decimals = -1
+    exact = True
+    while at < end:
+        byte = np.int64(buffer[at])
+        at += 1
+        if byte == 46 and decimals < 0:
+            decimals = 0
+            continue
+        digit = byte - 48
+        if digit < 0 or digit > 9:
+            return 0, False, False
+        digits += 1
+        if decimals >= places:
+            exact = exact and digit == 0
+            continue
+        if decimals >= 0:
+            decimals += 1
+        value = _append(value, digit)
+    if digits == 0:
+        return 0, False, False
+    for _ in range(places - max(decimals, 0)):
+        value = _append(value, 0)
+    return (-value if negative else value), True, exact
+
+
+@njit
+def _append(value, digit):
+    if value > (INT64_MAX - 9) // 10:
+        return INT64_MAX
+    return value * 10 + digit
+
+
+@njit
+def read_qty(buffer, start, size):
+    """OrderQty(38): `(value, good, defect)`; a fraction is QTY_NOT_WHOLE, rounded down."""
+    value, good, exact = read_decimal(buffer, start, size, 0)
+    if value == INT64_MAX:
+        return value, good, Reason.QTY_TOO_LARGE
+    if not exact:
+        return value, good, Reason.QTY_NOT_WHOLE
+    return value, good, Reason.NONE
+
+
+@njit
+def read_px_e6(buffer, start, size):
+    """Price(44): `(px_e6, good, defect)`; what six decimals cannot hold is off every tick."""
+    value, good, exact = read_decimal(buffer, start, size, 6)
+    if value == INT64_MAX:
+        return value, good, Reason.PX_TOO_LARGE
+    if not exact:
+        return value, good, Reason.PX_OFF_TICK
+    return value, good, Reason.NONE
+
+
+@njit
+def read_text(buffer, start, size, words, count):
+    """Pack up to `8 * count` bytes into words, zero-padded; longer text is cut."""
+    for i in range(count):
+        words[i] = 0
+    for i in range(min(size, 8 * count)):
+        words[i >> 3] |= np.int64(buffer[start + i]) << (8 * (i & 7))
+
+
+@njit
+def same_bytes(buffer, start, size, expected, expected_size):
+    """Whether the field holds exactly these bytes."""
+    if size != expected_size:
+        return False
+    for i in range(size):
+        if buffer[start + i] != expected[i]:
+            return False
+    return True

@@ -1,0 +1,219 @@
+"""Journal segments on disk: preallocated files, mapped into memory; recovery of a torn tail.
+
+A segment is allocated in full before it is used, so that a full disk is noticed here, as an
+OSError, and never as a fault while serving.
+"""
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine import journal as jn
+from engine.jit import njit
+from engine.limits import FRAME_ALIGN, SEGMENT_SIZE
+
+
+class JournalDamaged(Exception):
+    """Whole frames follow a damaged one: starting over it could lose a fill."""
+
+
+def segment_path(directory: Path, index: int) -> Path:
+    """File of the segment; names sort in order."""
+    return directory / f"segment-{index:06d}.journal"
+
+
+def segments(directory: Path) -> list[Path]:
+    """Existing segments in order. Raises JournalDamaged where one is missing."""
+    found = sorted(directory.glob("segment-*.journal"))
+    for index, path in enumerate(found):
+        if path != segment_path(directory, index):
+            raise JournalDamaged(
+                f"{segment_path(directory, index).name} is missing from {directory}: restore it"
+            )
+    return found
+
+
+class Segment(NamedTuple):
+    """One mapped segment; `journal` is over its memory."""
+
+    journal: jn.Journal
+    memory: mmap.mmap
+    fd: int
+
+
+def open_segment(directory: Path, index: int, state: Any, *, write: bool) -> Segment:
+    """Map a segment, allocating it first when writing. Raises OSError where the disk is full."""
+    path = segment_path(directory, index)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT if write else os.O_RDONLY, 0o640)
+    try:
+        if write:
+            os.posix_fallocate(fd, 0, SEGMENT_SIZE)
+        size = os.fstat(fd).st_size
+        # a private mapping is writable memory to numba, so readers share the compiled code
+        access = mmap.ACCESS_WRITE if write else mmap.ACCESS_COPY
+        memory = mmap.mmap(fd, size // FRAME_ALIGN * FRAME_ALIGN, access=access)
+    except (OSError, ValueError):
+        os.close(fd)
+        raise
+    buffer = np.frombuffer(memory, np.uint8)
+    return Segment(jn.over(buffer, state), memory, fd)
+
+
+class JournalFiles:
+    """The writer's side: the current segment, and the next one when there is need."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.state = np.zeros(1, jn.writer)
+        self.index = max(len(segments(directory)) - 1, 0)
+        self.segment = open_segment(directory, self.index, self.state, write=True)
+        self.state[0]["base"] = self.index * SEGMENT_SIZE
+
+    @property
+    def journal(self) -> jn.Journal:
+        """What compiled code writes to; a new one after each `rotate`."""
+        return self.segment.journal
+
+    @property
+    def fd(self) -> int:
+        """For fdatasync."""
+        return self.segment.fd
+
+    def rotate(self) -> None:
+        """Go on in a new segment. Raises OSError where the disk is full; nothing has changed."""
+        fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
+        self.close()
+        self.segment = fresh
+        self.index += 1
+        self.state[0]["offset"] = 0
+        self.state[0]["touched"] = 0
+        self.state[0]["base"] = self.index * SEGMENT_SIZE
+
+    def close(self) -> None:
+        """Write everything out and let go of the file; the mapping goes when nobody looks."""
+        os.fdatasync(self.segment.fd)
+        os.close(self.segment.fd)
+
+
+@njit
+def next_whole(journal, offset):
+    """Offset of the first whole frame at or after `offset`, or -1."""
+    while offset + jn.HEADER_SIZE <= journal.buffer.shape[0]:
+        if jn.frame_state(journal, offset, -1) == jn.WHOLE:
+            return offset
+        offset += FRAME_ALIGN
+    return -1
+
+
+class Frame(NamedTuple):
+    """One frame as a reader sees it."""
+
+    position: int
+    seq: int
+    ts_ns: int
+    kind: int
+    session: int
+    fix_seq: int
+    body: np.ndarray  # uint8, valid while the segment is mapped
+
+    @property
+    def record(self) -> Any:
+        """The record of the frame's kind (the first one of a VENUE_QUOTE)."""
+        dtype = jn.RECORDS[self.kind]
+        return self.body[: dtype.itemsize].view(dtype)[0]
+
+    @property
+    def fix(self) -> bytes:
+        """The raw FIX message behind the record."""
+        dtype = jn.RECORDS.get(self.kind)
+        return self.body[dtype.itemsize if dtype else 0 :].tobytes()
+
+
+def frame_at(journal: jn.Journal, offset: int, base: int) -> Frame:
+    """The whole frame at an offset of a segment."""
+    word = offset >> 3
+    head = journal.words[word : word + 8].tolist()
+    body = journal.buffer[offset + jn.HEADER_SIZE : offset + jn.HEADER_SIZE + head[jn.BODY_SIZE]]
+    return Frame(
+        base + offset, head[jn.SEQ], head[jn.TS], head[jn.KIND], head[jn.SESSION],
+        head[jn.FIX_SEQ], body,
+    )  # fmt: skip
+
+
+class Reader:
+    """Follows a journal from another process (or the same): `for frame in reader.poll()`."""
+
+    def __init__(self, directory: Path, position: int = 0) -> None:
+        self.directory = directory
+        self.index, self.offset = divmod(position, SEGMENT_SIZE)
+        self.seq = -1
+        self._segment: Segment | None = None
+
+    @property
+    def position(self) -> int:
+        """Where the next frame will be."""
+        return self.index * SEGMENT_SIZE + self.offset
+
+    def poll(self) -> Iterator[Frame]:
+        """Every whole frame that is there now. Raises JournalDamaged at a damaged one."""
+        while True:
+            if self._segment is None and not self._open():
+                return
+            assert self._segment is not None
+            journal = self._segment.journal
+            state = jn.frame_state(journal, self.offset, self.seq)
+            if state == jn.WHOLE:
+                frame = frame_at(journal, self.offset, self.index * SEGMENT_SIZE)
+                self.seq = frame.seq
+                self.offset += int(journal.words[self.offset >> 3])
+                yield frame
+            elif state == jn.END and segment_path(self.directory, self.index + 1).exists():
+                if jn.frame_state(journal, self.offset, self.seq) == jn.WHOLE:
+                    continue  # written between the two looks
+                self.index += 1
+                self.offset = 0
+                os.close(self._segment.fd)
+                self._segment = None
+            elif state == jn.DAMAGED:
+                raise JournalDamaged(damage(self.directory, self.index, self.offset, self.seq))
+            else:
+                return
+
+    def _open(self) -> bool:
+        path = segment_path(self.directory, self.index)
+        if not path.exists() or path.stat().st_size < FRAME_ALIGN:
+            return False
+        state = np.zeros(1, jn.writer)
+        self._segment = open_segment(self.directory, self.index, state, write=False)
+        return True
+
+
+def damage(directory: Path, index: int, offset: int, seq: int) -> str:
+    """Where a journal is damaged and what may be lost."""
+    return (
+        f"{segment_path(directory, index).name}, byte {offset}: damaged after frame {seq}; "
+        "whole frames follow it, so fills may be lost: restore the segment from a copy"
+    )
+
+
+def cut_torn_tail(files: JournalFiles, offset: int, seq: int) -> int:
+    """Make the journal end at `offset`; answers the bytes cut, kept in a file beside it.
+
+    Raises JournalDamaged where a whole frame follows: that is no torn tail.
+    """
+    journal = files.journal
+    if int(next_whole(journal, offset)) >= 0:
+        raise JournalDamaged(damage(files.directory, files.index, offset, seq))
+    tail = journal.buffer[offset:]
+    used = np.flatnonzero(tail)
+    size = int(used[-1]) + 1 if used.size else 0
+    if size:
+        torn = files.directory / f"torn-after-{seq}.bin"
+        torn.write_bytes(tail[:size].tobytes())
+        tail[:size] = 0
+    return size

@@ -1,0 +1,208 @@
+"""The hot loop: one compiled function that owns every socket, until Python is needed.
+
+It polls, reads, takes messages, steps the engine, journals, and sends. A Wake code says why it came
+back; Python does the rare thing and calls it again. One thread, one order of events.
+"""
+
+import numpy as np
+
+from engine import journal as jn
+from engine.jit import njit
+from gateway import syscalls as sc
+from gateway.inbound import NEEDED_ROOM, drain, keep_alive
+from gateway.recorder import on_feed, on_timer
+from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
+
+TICK_NS = 100_000_000
+SECOND_NS = 1_000_000_000
+AHEAD = 4 << 20  # bytes of journal brought into memory before they are needed
+PAGE = 4096
+FEED_BURST = 64  # datagrams taken before the sessions get their turn
+
+LISTENER, SIGNAL, DESK, FEED = -1, -2, -3, -4  # epoll data of what is no connection
+
+
+@njit
+def run(tables, outbox, wire, journal, policy):
+    """Serve until something rare happens; the Wake code is also in `wire.loop[0]["wake"]`."""
+    loop = wire.loop[0]
+    wake = Wake.NOTHING
+    if loop["resume"] >= 0:
+        wake = _take(tables, outbox, wire, journal, loop["resume"], sc.now_ns(wire.timespec), policy)
+    while wake == Wake.NOTHING:
+        loop["resume"] = -1
+        if loop["ready_next"] >= loop["ready"]:
+            ready = sc.epoll_wait(
+                loop["epoll_fd"], wire.poll.ctypes.data, CONNECTIONS_MAX, loop["wait_ms"]
+            )
+            loop["ready"] = max(ready, 0)
+            loop["ready_next"] = 0
+            if ready <= 0:
+                _touch_ahead(journal)
+        ts_ns = sc.now_ns(wire.timespec)
+        while loop["ready_next"] < loop["ready"] and wake == Wake.NOTHING:
+            word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
+            events = np.int64(wire.poll[word])
+            source = np.int64(wire.poll[word + 1])
+            loop["ready_next"] += 1
+            if source == FEED:
+                wake = _read_feed(tables, outbox, wire, journal, ts_ns)
+            elif source == LISTENER:
+                wake = Wake.LISTENER
+            elif source == SIGNAL:
+                wake = Wake.SIGNAL
+            elif source == DESK:
+                wake = Wake.DESK
+            else:
+                wake = _serve(tables, outbox, wire, journal, source, events, ts_ns, policy)
+        if wake == Wake.NOTHING and ts_ns >= loop["next_tick_ns"]:
+            wake = _tick(tables, outbox, wire, journal, ts_ns)
+        if wake == Wake.NOTHING and jn.room(journal) < NEEDED_ROOM:
+            wake = Wake.SEGMENT
+    loop["wake"] = wake
+    return wake
+
+
+@njit
+def _serve(tables, outbox, wire, journal, connection_id, events, ts_ns, policy):
+    """Read, take and answer what one connection has."""
+    connection = wire.connections[connection_id]
+    if connection["fd"] < 0:
+        return Wake.NOTHING  # closed by an earlier event of the same poll
+    wire.loop[0]["connection"] = connection_id
+    if events & sc.EPOLLOUT:
+        connection["blocked"] = 0
+        _watch(wire, connection_id, sc.EPOLLIN)
+        flush(wire, connection_id)
+    if events & sc.EPOLLIN:
+        buffer = wire.rx[connection_id]
+        end = connection["rx_end"]
+        received = sc.recv(
+            connection["fd"], buffer.ctypes.data + end, buffer.shape[0] - end, sc.MSG_DONTWAIT
+        )
+        if received == 0:
+            return Wake.CLOSED
+        if received > 0:
+            connection["rx_end"] = end + received
+            return _take(tables, outbox, wire, journal, connection_id, ts_ns, policy)
+    if events & (sc.EPOLLERR | sc.EPOLLHUP):
+        return Wake.CLOSED
+    return Wake.NOTHING
+
+
+@njit
+def _take(tables, outbox, wire, journal, connection_id, ts_ns, policy):
+    """Do the messages a connection has sent, then send what they caused."""
+    wake = drain(tables, outbox, wire, journal, connection_id, ts_ns, policy)
+    if wake == Wake.SEGMENT:
+        wire.loop[0]["resume"] = connection_id
+    make_durable(wire)
+    flush(wire, connection_id)
+    return wake
+
+
+@njit
+def make_durable(wire):
+    """Where configured: the journal is on the disk before a reply leaves."""
+    if wire.loop[0]["durable"] != 0:
+        sc.fdatasync(wire.loop[0]["journal_fd"])
+
+
+@njit
+def _watch(wire, connection_id, events):
+    """Change what epoll says of a connection."""
+    wire.watch[0] = events
+    wire.watch[1] = connection_id
+    wire.watch[2] = 0
+    sc.epoll_ctl(
+        wire.loop[0]["epoll_fd"],
+        sc.EPOLL_CTL_MOD,
+        wire.connections[connection_id]["fd"],
+        wire.watch.ctypes.data,
+    )
+
+
+@njit
+def flush(wire, connection_id):
+    """Send what is queued for a connection, as much as its socket takes."""
+    connection = wire.connections[connection_id]
+    size = connection["tx_end"] - connection["tx_start"]
+    if size == 0 or connection["blocked"] != 0 or connection["fd"] < 0:
+        return
+    buffer = wire.tx[connection_id]
+    sent = sc.send(
+        connection["fd"],
+        buffer.ctypes.data + connection["tx_start"],
+        size,
+        sc.MSG_DONTWAIT | sc.MSG_NOSIGNAL,
+    )
+    if sent == size:
+        connection["tx_start"] = 0
+        connection["tx_end"] = 0
+        return
+    if sent > 0:
+        left = size - sent
+        start = connection["tx_start"] + sent
+        for i in range(left):
+            buffer[i] = buffer[start + i]
+        connection["tx_start"] = 0
+        connection["tx_end"] = left
+    connection["blocked"] = 1  # or the peer is gone: epoll will say which
+    _watch(wire, connection_id, sc.EPOLLIN | sc.EPOLLOUT)
+
+
+@njit
+def flush_all(wire):
+    """Send what is queued for anyone: after an input that was not the receiver's own."""
+    make_durable(wire)
+    for session_id in range(SESSIONS_MAX):
+        connection_id = wire.sessions[session_id]["connection"]
+        if connection_id >= 0:
+            flush(wire, connection_id)
+
+
+@njit
+def _read_feed(tables, outbox, wire, journal, ts_ns):
+    """Take a burst of datagrams."""
+    loop = wire.loop[0]
+    for _ in range(FEED_BURST):
+        if jn.room(journal) < NEEDED_ROOM:
+            return Wake.SEGMENT
+        size = sc.recv(
+            loop["feed_fd"], wire.datagram.ctypes.data, wire.datagram.shape[0], sc.MSG_DONTWAIT
+        )
+        if size < 0:
+            break
+        on_feed(tables, outbox, wire, journal, size, ts_ns)
+    return Wake.NOTHING
+
+
+@njit
+def _tick(tables, outbox, wire, journal, ts_ns):
+    """Ten times a second: deadlines of desk items, heartbeats; once a second Python's duties."""
+    loop = wire.loop[0]
+    loop["next_tick_ns"] = ts_ns + TICK_NS
+    if jn.room(journal) < NEEDED_ROOM:
+        return Wake.SEGMENT
+    expiry_ns = tables.counters[0]["next_expiry_ns"]
+    if expiry_ns != 0 and expiry_ns <= ts_ns:
+        on_timer(tables, outbox, wire, journal, ts_ns)
+    for session_id in range(SESSIONS_MAX):
+        keep_alive(wire, journal, session_id, ts_ns)
+    flush_all(wire)
+    if ts_ns < loop["next_second_ns"]:
+        return Wake.NOTHING
+    loop["next_second_ns"] = ts_ns + SECOND_NS
+    return Wake.TICK
+
+
+@njit
+def _touch_ahead(journal):
+    """Idle: bring the journal's next page into memory, so that no order waits for it."""
+    state = journal.writer[0]
+    at = state["touched"]
+    if at < state["offset"]:
+        at = state["offset"] // PAGE * PAGE + PAGE
+    if at < state["offset"] + AHEAD and at < journal.buffer.shape[0]:
+        journal.buffer[at] = 0
+        state["touched"] = at + PAGE

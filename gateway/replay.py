@@ -1,0 +1,329 @@
+"""The journal back to tables: recovery at start, and the proof that the same inputs give the same.
+
+Replay runs the inputs of a segment through the very functions that wrote it, into a second segment
+in memory. Both must be the same bytes: every frame, every number, every FIX report. Where the
+original ends early (the process died between an input and its outputs) the copy has the missing
+frames, and recovery adds them, so that no fill is ever lost.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.progress import Progress
+
+from engine import journal as jn
+from engine import schema, step
+from engine.handle import Handle
+from engine.jit import get_record, load_word, njit
+from engine.limits import SEGMENT_SIZE, Capacity
+from engine.outbox import allocate_outbox
+from engine.policy import Policy
+from engine.tables import Tables, allocate, apply_row, state_hash
+from gateway import config as configuration
+from gateway import journal_files, policy_file
+from gateway.recorder import (
+    apply_boot,
+    apply_session,
+    copy,
+    emit,
+    event_size,
+    venue_quote_size,
+)
+from gateway.wire import SENT_RING, Wire
+from gateway.wire import allocate as allocate_wire
+
+DONE, DAMAGED, UNEXPECTED, NEEDS_POLICY = 0, 1, 2, 3
+
+class Scratch(Handle):
+    """One row of each record that an input frame may hold."""
+
+    event: Any
+    command: Any
+    setting: Any
+    boot: Any
+
+
+def allocate_scratch() -> Scratch:
+    """Rows to decode frames into."""
+    return Scratch(
+        event=np.zeros(1, schema.order_event),
+        command=np.zeros(1, schema.desk_command),
+        setting=np.zeros(1, schema.session_set),
+        boot=np.zeros(1, schema.boot),
+    )
+
+
+@njit
+def replay(tables, outbox, wire, source, shadow, scratch, policy):
+    """Run the source's frames from `shadow`'s offset on; answers `(outcome, offset)`.
+
+    Each input frame and what it causes is written to `shadow`; the caller compares the bytes. Stops
+    at the end (DONE), at a damaged frame, at an output that no input caused (UNEXPECTED), and after
+    a row of parameters that asks for another policy (NEEDS_POLICY).
+    """
+    state = shadow.writer[0]
+    while True:
+        offset = state["offset"]
+        found = jn.frame_state(source, offset, state["seq"])
+        if found == jn.DAMAGED:
+            return DAMAGED, offset
+        if found == jn.END:
+            return DONE, offset
+        word = offset >> 3
+        kind = source.words[word + jn.KIND]
+        if kind >= jn.EXECUTION and kind != jn.FIX_OUT and kind != jn.FIX_RESENT:
+            return UNEXPECTED, offset
+        before = tables.params[0]["policy_hash"]
+        _input(tables, outbox, wire, source, shadow, scratch, offset, policy)
+        if tables.params[0]["policy_hash"] != before:
+            return NEEDS_POLICY, offset
+
+
+@njit
+def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
+    """Copy one input frame, then apply it."""
+    word = offset >> 3
+    ts_ns = source.words[word + jn.TS]
+    kind = source.words[word + jn.KIND]
+    session_id = source.words[word + jn.SESSION]
+    fix_seq = source.words[word + jn.FIX_SEQ]
+    body_size = source.words[word + jn.BODY_SIZE]
+    body = offset + jn.HEADER_SIZE
+    copy(shadow.buffer, body, source.buffer, body, body_size)
+    position = jn.end_frame(shadow, kind, session_id, fix_seq, ts_ns, body_size)
+    buffer = source.buffer
+    if kind == jn.ORDER or kind == jn.CANCEL or kind == jn.STATUS:
+        event = scratch.event[0]
+        get_record(event, buffer, body)
+        wire.sessions[session_id]["next_in"] = fix_seq + 1
+        if kind == jn.ORDER:
+            step.on_order(tables, outbox, event, ts_ns, policy)
+        elif kind == jn.CANCEL:
+            step.on_cancel(tables, outbox, event, ts_ns)
+        else:
+            step.on_status(tables, outbox, event, ts_ns)
+        emit(tables, outbox, wire, shadow, ts_ns)
+    elif kind == jn.VENUE_QUOTE:
+        for at in range(body, body + body_size, venue_quote_size):
+            get_record(wire.venue_quote[0], buffer, at)
+            step.on_venue_quote(tables, outbox, wire.venue_quote[0], ts_ns)
+            emit(tables, outbox, wire, shadow, ts_ns)
+    elif kind == jn.DESK:
+        get_record(scratch.command[0], buffer, body)
+        step.on_desk(tables, outbox, scratch.command[0], ts_ns)
+        emit(tables, outbox, wire, shadow, ts_ns)
+    elif kind == jn.TIMER:
+        step.on_timer(tables, outbox, ts_ns)
+        emit(tables, outbox, wire, shadow, ts_ns)
+    elif kind == jn.TABLE_ROW:
+        table_id = load_word(buffer, body)
+        apply_row(tables, table_id, load_word(buffer, body + 8), buffer, body + 16)
+    elif kind == jn.SESSION_SET:
+        get_record(scratch.setting[0], buffer, body)
+        apply_session(wire, session_id, scratch.setting[0])
+    elif kind == jn.BOOT:
+        get_record(scratch.boot[0], buffer, body)
+        apply_boot(wire, scratch.boot[0])
+    elif kind == jn.FIX_IN and fix_seq > 0:
+        wire.sessions[session_id]["next_in"] = fix_seq + 1
+    elif kind == jn.FIX_OUT:
+        wire.sessions[session_id]["next_out"] = fix_seq + 1
+        wire.sent[session_id, fix_seq % SENT_RING] = position
+
+
+@njit
+def first_difference(source, shadow, start, end):
+    """Offset of the first byte that differs, or -1."""
+    for i in range(start, end):
+        if source.buffer[i] != shadow.buffer[i]:
+            return i
+    return -1
+
+
+class Difference(Exception):
+    """A replayed journal does not give what was recorded."""
+
+
+class Replayed(NamedTuple):
+    """How far a replay came."""
+
+    frames: int
+    segment: int
+    offset: int  # where the journal ends, missing outputs included
+    missing: int  # bytes of outputs that the original lacks at its end
+    torn: bool  # the original ends in a damaged frame
+
+
+class Replayer:
+    """Runs a journal directory through fresh tables, segment by segment."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        outbox: Any,
+        wire: Wire,
+        policy_by_hash: Callable[[int], Policy],
+    ) -> None:
+        self.tables, self.outbox, self.wire = tables, outbox, wire
+        self.policy_by_hash = policy_by_hash
+        self.policy: Policy | None = None
+        self.scratch = allocate_scratch()
+        self.shadow = jn.in_memory(SEGMENT_SIZE)
+
+    def start_at(self, seq: int, position: int) -> None:
+        """Go on after a snapshot instead of from the first frame."""
+        self.shadow.writer[0]["seq"] = seq
+        self.shadow.writer[0]["offset"] = position % SEGMENT_SIZE
+        self.shadow.writer[0]["base"] = position // SEGMENT_SIZE * SEGMENT_SIZE
+
+    def run(
+        self, directory: Path, on_segment: Callable[[int, int], None] = lambda done, count: None
+    ) -> Replayed:
+        """Replay every segment from where we stand. Raises Difference and JournalDamaged."""
+        paths = journal_files.segments(directory)
+        writer = self.shadow.writer[0]
+        first_seq = int(writer["seq"])
+        index = int(writer["base"]) // SEGMENT_SIZE
+        missing, torn = 0, False
+        while index < len(paths):
+            start = int(writer["offset"])
+            source = self._map(directory, index)
+            missing, torn = self._segment(directory, index, source, start)
+            on_segment(index + 1, len(paths))
+            last = index + 1 == len(paths)
+            if (missing or torn) and not last:
+                at = int(writer["offset"]) - missing
+                raise journal_files.JournalDamaged(
+                    journal_files.damage(directory, index, at, int(writer["seq"]))
+                )
+            if last:
+                break
+            index += 1
+            writer["offset"] = 0
+            writer["base"] = index * SEGMENT_SIZE
+        return Replayed(
+            int(writer["seq"]) - first_seq, index, int(writer["offset"]), missing, torn
+        )
+
+    def _map(self, directory: Path, index: int) -> jn.Journal:
+        """A segment's memory, zero-extended where the file was cut."""
+        path = journal_files.segment_path(directory, index)
+        if path.stat().st_size == SEGMENT_SIZE:
+            state = np.zeros(1, jn.writer)
+            return journal_files.open_segment(directory, index, state, write=False).journal
+        buffer = np.zeros(SEGMENT_SIZE, np.uint8)
+        data = np.fromfile(path, np.uint8)[:SEGMENT_SIZE]
+        buffer[: data.size] = data
+        return jn.over(buffer, np.zeros(1, jn.writer))
+
+    def _segment(
+        self, directory: Path, index: int, source: jn.Journal, start: int
+    ) -> tuple[int, bool]:
+        """Replay one segment and compare it; `(missing bytes at its end, ends damaged)`."""
+        if self.policy is None or self.policy.source_hash != self._wanted():
+            self.policy = self.policy_by_hash(self._wanted())
+        while True:
+            outcome, offset = replay(
+                self.tables, self.outbox, self.wire, source, self.shadow, self.scratch,
+                self.policy.address,
+            )  # fmt: skip
+            if outcome != NEEDS_POLICY:
+                break
+            self.policy = self.policy_by_hash(self._wanted())
+        return self._compare(directory, index, source, start, int(outcome), int(offset))
+
+    def _wanted(self) -> int:
+        return int(self.tables.params[0]["policy_hash"])
+
+    def _compare(
+        self, directory: Path, index: int, source: jn.Journal, start: int, outcome: int, offset: int
+    ) -> tuple[int, bool]:
+        end = int(self.shadow.writer[0]["offset"])
+        different = int(first_difference(source, self.shadow, start, end))
+        if different < 0 and outcome == DONE:
+            return 0, False
+        stop = different if different >= 0 else offset
+        name = journal_files.segment_path(directory, index).name
+        frame = self._frame_holding(start, min(stop, end - 1))
+        if outcome == UNEXPECTED and different < 0:
+            raise Difference(f"{name}, byte {offset}: an output that no input caused")
+        if int(journal_files.next_whole(source, self._frame_end(frame, stop))) >= 0:
+            if self._is_whole(source, frame):
+                raise Difference(self._explain(name, source, frame))
+            seq = int(self.shadow.words[(frame >> 3) + jn.SEQ]) - 1
+            raise journal_files.JournalDamaged(
+                journal_files.damage(directory, index, frame, seq)
+            )
+        if different < 0:
+            return 0, True
+        if self._is_whole(source, frame):
+            raise Difference(self._explain(name, source, frame))
+        torn = bool(source.buffer[frame:].any())
+        return end - frame, torn
+
+    def _frame_holding(self, start: int, offset: int) -> int:
+        """Offset of the shadow's frame that the byte at `offset` belongs to."""
+        at = start
+        while True:
+            size = int(self.shadow.words[at >> 3])
+            if size == 0 or at + size > offset:
+                return at
+            at += size
+
+    def _frame_end(self, frame: int, stop: int) -> int:
+        return max(frame + 64, stop // 64 * 64 + 64)
+
+    def _is_whole(self, source: jn.Journal, frame: int) -> bool:
+        return int(jn.frame_state(source, frame, -1)) == jn.WHOLE
+
+    def _explain(self, name: str, source: jn.Journal, offset: int) -> str:
+        """Which frame differs, and in which fields."""
+        recorded = journal_files.frame_at(source, offset, 0)
+        replayed = journal_files.frame_at(self.shadow, offset, 0)
+        kind = jn.KIND_NAMES.get(replayed.kind, str(replayed.kind))
+        lines = [f"{name}, byte {offset}: frame {replayed.seq} ({kind}) is not what was recorded"]
+        if recorded.kind != replayed.kind:
+            other = jn.KIND_NAMES.get(recorded.kind, str(recorded.kind))
+            return f"{lines[0]}: the journal has {other} there"
+        dtype = jn.RECORDS.get(replayed.kind)
+        for field in dtype.names or () if dtype else ():
+            old, new = recorded.record[field], replayed.record[field]
+            if np.any(old != new):
+                lines.append(f"  {field}: recorded {old}, replayed {new}")
+        if recorded.fix != replayed.fix:
+            lines.append(f"  FIX recorded {recorded.fix!r}")
+            lines.append(f"  FIX replayed {replayed.fix!r}")
+        return "\n".join(lines)
+
+
+def verify(journal: Path, console: Any) -> dict[str, Any]:
+    """Replay a whole journal into fresh tables. Raises Difference and JournalDamaged."""
+    tables, wire = allocate(_capacity(journal)), allocate_wire()
+    replayer = Replayer(
+        tables, allocate_outbox(), wire, lambda code: policy_file.kept_by_hash(journal, code)
+    )
+    started = time.perf_counter()
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("replaying segments", total=None)
+        done = replayer.run(
+            journal, lambda n, count: bar.update(task, completed=n, total=count)
+        )
+    elapsed = time.perf_counter() - started
+    return {
+        "frames": done.frames,
+        "segments": done.segment + 1,
+        "missing_bytes": done.missing,
+        "torn": done.torn,
+        "state_hash": state_hash(tables),
+        "frames_per_s": done.frames / elapsed,
+        "orders": int(tables.counters[0]["orders"]),
+        "executions": int(tables.counters[0]["executions"]),
+    }
+
+
+def _capacity(journal: Path) -> Capacity:
+    """Tables as large as the engine had them: what was full then must be full now."""
+    return configuration.load(journal.parent).capacity

@@ -1,0 +1,437 @@
+"""The serving process: wiring only. Recover, load, open the sockets, run the loop, do what is rare.
+
+Everything happens in one thread; the compiled loop says why it came back, and `_wake` does it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from select import epoll
+from typing import Any
+
+import numpy as np
+import structlog
+
+from engine import journal as jn
+from engine import schema
+from engine.enums import DeskAction, KillScope
+from engine.limits import SEGMENT_SIZE
+from engine.outbox import allocate_outbox
+from engine.policy import Policy
+from engine.tables import allocate, touch
+from gateway import loop, policy_file, recorder, snapshot, wire
+from gateway import syscalls as sc
+from gateway.config import Config
+from gateway.inbound import NEEDED_ROOM
+from gateway.journal_files import (
+    JournalFiles,
+    cut_torn_tail,
+    frame_at,
+    open_segment,
+    segments,
+)
+from gateway.replay import Replayed, Replayer
+from gateway.session import Sessions, ring_holds
+from gateway.world import load_world
+from gateway.wire import SENT_RING, SessionState, Wake
+
+log = structlog.get_logger()
+STOP_WAIT_NS = 2_000_000_000
+
+
+class Server:
+    """One engine and its sockets."""
+
+    def __init__(self, config: Config, say: Callable[[str], None] = lambda line: None) -> None:
+        self.config = config
+        self.say = say
+        self.tables = allocate(config.capacity)
+        self.outbox = allocate_outbox()
+        self.wire = wire.allocate()
+        self.sessions = Sessions(self)
+        self.policy: Policy
+        self.files: JournalFiles
+        self.session_rows: dict[tuple[str, str], int] = {}  # ours, theirs
+        self.stopping_ns = 0
+        self.out_of_space = False
+        self._sockets: list[socket.socket] = []
+        self._connections: dict[int, socket.socket] = {}
+        self._old_segments: dict[int, jn.Journal] = {}
+        self._hours_until_ns = 0
+
+    # --- start --------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> jn.Journal:
+        """The segment being written."""
+        return self.files.journal
+
+    def now_ns(self) -> int:
+        """UTC nanoseconds."""
+        return time.time_ns()
+
+    def recover(self) -> Replayed:
+        """Bring the tables back to the last frame of the journal, outputs completed."""
+        directory = self.config.journal
+        existing = segments(directory) if directory.exists() else []
+        replayer = Replayer(
+            self.tables, self.outbox, self.wire,
+            lambda source_hash: policy_file.kept_by_hash(directory, source_hash),
+        )  # fmt: skip
+        if existing:
+            place = snapshot.load_newest(directory, self.tables, self.wire, self._snapshot_holds)
+            if place is not None:
+                replayer.start_at(place.seq, place.position)
+        done = replayer.run(directory) if existing else Replayed(0, 0, 0, 0, False)
+        self.files = JournalFiles(directory)
+        self._finish_journal(replayer, done)
+        return done
+
+    def _snapshot_holds(self, place: snapshot.Loaded) -> bool:
+        """Whether the journal has the frame that a snapshot was taken after."""
+        index, offset = divmod(place.last, SEGMENT_SIZE)
+        if index >= len(segments(self.config.journal)):
+            return False
+        source = open_segment(
+            self.config.journal, index, np.zeros(1, jn.writer), write=False
+        ).journal
+        return int(jn.frame_state(source, offset, place.seq - 1)) == jn.WHOLE
+
+    def _finish_journal(self, replayer: Replayer, done: Replayed) -> None:
+        """Cut a torn tail, add the outputs that a killed process did not write."""
+        files, shadow = self.files, replayer.shadow
+        state = shadow.writer[0]
+        start = done.offset - done.missing
+        cut = cut_torn_tail(files, start, int(state["seq"]))
+        if cut:
+            log.warning("torn tail cut off", bytes=cut, segment=files.index, offset=start)
+        if done.missing:
+            files.journal.buffer[start : done.offset] = shadow.buffer[start : done.offset]
+            log.info("outputs of the last input completed", bytes=done.missing)
+        for name in ("seq", "offset", "last"):
+            files.state[0][name] = state[name]
+
+    def load(self) -> list[str]:
+        """Journal and apply what configuration and reference data say; what was loaded, in words."""
+        self.policy, source = policy_file.load(
+            self.config.quoting.policy, self.config.directory
+        )
+        policy_file.keep(self.config.journal, self.policy, source)
+        now_ns = self.now_ns()
+        boot = np.zeros(1, schema.boot)
+        boot["schema_hash"] = schema.schema_hash()
+        boot["own_mic"] = schema.pack(self.config.firm.mic)
+        recorder.on_boot(self.wire, self.journal, boot[0], now_ns)
+        words = load_world(self, now_ns)
+        self._set_hours(now_ns)
+        return words
+
+    def _set_hours(self, now_ns: int) -> None:
+        """Journal the trading hours of the day, when a day has ended."""
+        opens, closes, self._hours_until_ns = self.config.hours.window_ns(now_ns)
+        row = self.tables.params.copy()
+        row["open_ns"], row["close_ns"] = opens, closes
+        self.put_row(1, 0, row[0], now_ns)
+
+    def put_row(self, table_id: int, index: int, row: Any, now_ns: int) -> None:
+        """Journal and apply a checked row, if it changes anything."""
+        table = (
+            self.tables.params, self.tables.regimes, self.tables.ticks, self.tables.venues,
+            self.tables.clients, self.tables.instruments,
+        )[table_id - 1]  # fmt: skip
+        if table[index].tobytes() == row.tobytes():
+            return
+        self.make_room()
+        data = np.frombuffer(row.tobytes(), np.uint8).copy()
+        recorder.on_table_row(
+            self.tables, self.journal, table_id, index, data, data.size, now_ns
+        )
+
+    def listen(self) -> tuple[int, int]:
+        """Open every socket; answers the FIX and the feed port."""
+        loop_row = self.wire.loop[0]
+        self._epoll = epoll()
+        loop_row["epoll_fd"] = self._epoll.fileno()
+        listener = socket.create_server(
+            (self.config.fix.host, self.config.fix.port), backlog=256, reuse_port=False
+        )
+        listener.setblocking(False)
+        feed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        feed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        feed.bind((self.config.feed.host, self.config.feed.port))
+        loop_row["feed_fd"] = feed.fileno()
+        self.config.desk_socket.unlink(missing_ok=True)
+        desk = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        desk.bind(str(self.config.desk_socket))
+        desk.setblocking(False)
+        waker, wakes = socket.socketpair()
+        waker.setblocking(False)
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: None)  # the wake-up byte says it
+        self._listener, self._desk, self._waker = listener, desk, waker
+        self._sockets += [listener, feed, desk, waker, wakes]
+        for sock, source in (
+            (listener, loop.LISTENER), (feed, loop.FEED), (desk, loop.DESK), (waker, loop.SIGNAL),
+        ):  # fmt: skip
+            self._watch(sock.fileno(), source)
+        return listener.getsockname()[1], feed.getsockname()[1]
+
+    def _watch(self, fd: int, source: int) -> None:
+        sc.watch(self._epoll.fileno(), fd, source)
+
+    # --- serve --------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Run until SIGTERM or SIGINT, then log out, write a snapshot and close the journal."""
+        row = self.wire.loop[0]
+        row["wait_ms"] = 0 if self.config.engine.idle == "busy" else 10
+        row["durable"] = int(self.config.engine.durability == "disk")
+        row["journal_fd"] = self.files.fd
+        if self.config.engine.cpu is not None:
+            os.sched_setaffinity(0, {self.config.engine.cpu})
+        touch(self.tables)
+        gc.freeze()
+        gc.disable()
+        handlers = {
+            Wake.LISTENER: self._accept,
+            Wake.SIGNAL: self._stop,
+            Wake.DESK: self._desk_commands,
+            Wake.COLD_MESSAGE: self._cold_message,
+            Wake.CLOSED: lambda: self.close(int(row["connection"]), "closed by the peer"),
+            Wake.SEGMENT: self.make_room,
+            Wake.TICK: self._tick,
+            Wake.OVERSIZE: self._oversize,
+        }
+        address = self.policy.address
+        while not self._done():
+            wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
+            handlers[Wake(wake)]()
+        self._close_all()
+
+    def _done(self) -> bool:
+        if not self.stopping_ns:
+            return False
+        left = np.count_nonzero(self.wire.sessions["connection"] >= 0)
+        return left == 0 or self.now_ns() - self.stopping_ns > STOP_WAIT_NS
+
+    def flush(self) -> None:
+        """Send what is queued for anyone."""
+        loop.flush_all(self.wire)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                log.warning("accept failed", error=str(error))
+                return
+            free = np.flatnonzero(self.wire.connections["fd"] < 0)
+            if not free.size:
+                log.warning("connection refused: no room", peer=address)
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection_id = int(free[0])
+            row = self.wire.connections[connection_id]
+            for name in row.dtype.names:
+                row[name] = 0
+            row["fd"], row["session"] = accepted.fileno(), -1
+            row["opened_ns"] = self.now_ns()
+            self._connections[connection_id] = accepted
+            self._watch(accepted.fileno(), connection_id)
+
+    def close(self, connection_id: int, why: str) -> None:
+        """Disconnect; the session keeps its numbers."""
+        row = self.wire.connections[connection_id]
+        if row["fd"] < 0:
+            return
+        session_id = int(row["session"])
+        if session_id >= 0:
+            log.info("disconnected", session=self.sessions.names(session_id)[1], why=why)
+            session = self.wire.sessions[session_id]
+            session["connection"] = -1
+            session["state"] = SessionState.OFF
+            self.sessions.backlog.pop(session_id, None)
+        else:
+            log.info("disconnected", session=None, why=why)
+        row["fd"], row["session"] = -1, -1
+        self._connections.pop(connection_id).close()
+        if self.wire.loop[0]["resume"] == connection_id:
+            self.wire.loop[0]["resume"] = -1
+
+    def send_raw(self, connection_id: int, raw: bytes) -> None:
+        """Bytes outside any session, as far as the socket takes them."""
+        try:
+            self._connections[connection_id].send(raw)
+        except OSError as error:
+            log.info("answer not sent", error=str(error))
+
+    def _cold_message(self) -> None:
+        """A message for Python; afterwards the connection's other messages."""
+        row = self.wire.loop[0]
+        connection_id = int(row["connection"])
+        start, size = int(row["message_at"]), int(row["message_size"])
+        raw = self.wire.rx[connection_id, start : start + size].tobytes()
+        self.make_room()
+        self.wire.connections[connection_id]["rx_start"] = start + size
+        row["resume"] = connection_id
+        self.sessions.receive(
+            connection_id, raw, int(row["cold_reason"]), int(row["cold_tag"])
+        )
+        self.flush()
+
+    def _oversize(self) -> None:
+        row = self.wire.loop[0]
+        connection_id = int(row["connection"])
+        session_id = int(self.wire.connections[connection_id]["session"])
+        why = f"BodyLength(9)={int(row['message_size'])} makes a message over the limit "
+        why += f"{wire.MESSAGE_SIZE_MAX}"
+        if session_id >= 0:
+            self.sessions.drop(session_id, why)
+        else:
+            self.close(connection_id, why)
+
+    def _desk_commands(self) -> None:
+        while True:
+            try:
+                data = self._desk.recv(4096)
+            except BlockingIOError:
+                break
+            if len(data) != schema.desk_command.itemsize:
+                log.warning("desk command of a wrong size", bytes=len(data))
+                continue
+            command = np.frombuffer(data, schema.desk_command).copy()[0]
+            self.make_room()
+            self.command(command)
+        self.flush()
+
+    def command(self, command: Any) -> None:
+        """A desk command, ours or a person's."""
+        recorder.on_desk(
+            self.tables, self.outbox, self.wire, self.journal, command, self.now_ns()
+        )
+
+    def _tick(self) -> None:
+        self.make_room()
+        self.sessions.tick()
+        now_ns = self.now_ns()
+        if now_ns >= self._hours_until_ns:
+            self._set_hours(now_ns)
+        if self.out_of_space:
+            self._prepare_segment()
+        self.flush()
+
+    # --- the journal --------------------------------------------------------------------------
+
+    def make_room(self) -> None:
+        """A new segment where the current one is nearly full; a full disk stops all trading."""
+        if jn.room(self.journal) >= 4 * NEEDED_ROOM:
+            return
+        if self.out_of_space and jn.room(self.journal) >= NEEDED_ROOM:
+            return
+        self._prepare_segment()
+
+    def _prepare_segment(self) -> None:
+        try:
+            self.files.rotate()
+        except OSError as error:
+            if jn.room(self.journal) < NEEDED_ROOM:
+                log.error("journal is full: stopping", error=str(error))
+                self._stop_now(f"no space for the journal: {error}")
+            elif not self.out_of_space:
+                log.error("no space for the journal: trading stopped", error=str(error))
+                self.out_of_space = True
+                self._kill(DeskAction.KILL)
+            return
+        self.wire.loop[0]["journal_fd"] = self.files.fd
+        if self.out_of_space:
+            self.out_of_space = False
+            log.info("space for the journal again: trading resumed")
+            self._kill(DeskAction.RESUME)
+
+    def _kill(self, action: DeskAction) -> None:
+        command = np.zeros(1, schema.desk_command)
+        command["action"], command["scope"] = action, KillScope.FIRM
+        command["trader"] = schema.pack("engine")
+        self.command(command[0])
+
+    def sent_message(self, session_id: int, seq: int) -> bytes | None:
+        """A message as it was first sent, from the journal; None where its place is forgotten."""
+        next_out = int(self.wire.sessions[session_id]["next_out"])
+        if not ring_holds(next_out, seq):
+            return None
+        position = int(self.wire.sent[session_id, seq % SENT_RING])
+        index, offset = divmod(position, SEGMENT_SIZE)
+        source = self.journal if index == self.files.index else self._old_segment(index)
+        frame = frame_at(source, offset, 0)
+        if frame.session != session_id or frame.fix_seq != seq:
+            return None
+        return frame.fix if frame.kind in (jn.EXECUTION, jn.FIX_OUT) else None
+
+    def _old_segment(self, index: int) -> jn.Journal:
+        if index not in self._old_segments:
+            self._old_segments = {
+                index: open_segment(
+                    self.config.journal, index, np.zeros(1, jn.writer), write=False
+                ).journal
+            }
+        return self._old_segments[index]
+
+    def find_session(self, theirs: str | None, ours: str | None) -> int:
+        """Row of the session between these CompIDs, or -1."""
+        return self.session_rows.get((ours or "", theirs or ""), -1)
+
+    def resets_on_logon(self, session_id: int) -> bool:
+        """Whether the session starts at 1 with every logon, by configuration."""
+        ours, theirs = self.sessions.names(session_id)
+        return any(
+            s.reset_on_logon and (s.sender_comp_id, s.target_comp_id) == (ours, theirs)
+            for s in self.config.fix.sessions
+        )
+
+    # --- stop ---------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        try:
+            self._waker.recv(64)
+        except BlockingIOError:
+            return
+        self._stop_now("the engine is stopping")
+
+    def _stop_now(self, why: str) -> None:
+        if self.stopping_ns:
+            return
+        self.stopping_ns = self.now_ns()
+        self.say(f"stopping: {why}")
+        for session_id in np.flatnonzero(self.wire.sessions["connection"] >= 0).tolist():
+            self.sessions.logout(session_id, why)
+        self.wire.loop[0]["wait_ms"] = 10
+        self.flush()
+
+    def _close_all(self) -> None:
+        for connection_id in list(self._connections):
+            self.close(connection_id, "stopped")
+        for sock in self._sockets:
+            sock.close()
+        signal.set_wakeup_fd(-1)
+        self._epoll.close()
+        self.config.desk_socket.unlink(missing_ok=True)
+        path: Path | None = None
+        try:
+            path = snapshot.write(self.config.journal, self.tables, self.wire, self.journal)
+        except OSError as error:  # recovery then begins earlier, nothing is lost
+            log.warning("no snapshot", error=str(error))
+        self.files.close()
+        seq = int(self.files.state[0]["seq"])
+        self.say(f"journal closed after frame {seq}" + (f", {path.name}" if path else ""))

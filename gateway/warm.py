@@ -1,0 +1,112 @@
+"""Compile everything that serves, by calling it once on small tables; then allow no more compiling.
+
+A first compile takes about a minute, a warm start loads the same code from the cache.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine import journal as jn
+from engine import policy, schema, tables
+from engine.limits import Capacity
+from engine.outbox import allocate_outbox
+from gateway import inbound, journal_files, loop, recorder, replay, wire
+from gateway.wire import SessionState
+
+_ISIN = "DE000SAMPLE4"
+
+
+class World:
+    """The smallest world in which every entry point can be called."""
+
+    def __init__(self, *, instruments: int = 1) -> None:
+        self.tables = tables.allocate(Capacity(64, 8, 256, 64))
+        self.outbox = allocate_outbox()
+        self.wire = wire.allocate()
+        self.journal = jn.in_memory(4 << 20)
+        self.policy = policy.load("none")
+        self.command = np.zeros(1, schema.desk_command)[0]
+
+    def message(self, text: str) -> None:
+        """Put a FIX message into the first connection's buffer."""
+        body = text.replace("|", "\x01").encode()
+        raw = b"8=FIX.4.4\x019=%d\x01%s" % (len(body), body)
+        raw += b"10=%03d\x01" % (sum(raw) & 255)
+        self.wire.rx[0, : len(raw)] = np.frombuffer(raw, np.uint8)
+        self.wire.connections[0]["rx_start"] = 0
+        self.wire.connections[0]["rx_end"] = len(raw)
+
+
+def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
+    """Name and call of everything to compile, in the order of use."""
+    w = world
+    row = np.zeros(tables.INSTRUMENT * 0 + schema.instrument.itemsize, np.uint8)
+    setting = np.zeros(1, schema.session_set)[0]
+    setting["their_comp_id"] = schema.pack("CLIENT", 6)
+    setting["our_comp_id"] = schema.pack("SI", 6)
+    boot = np.zeros(1, schema.boot)[0]
+    raw = np.zeros(64, np.uint8)
+    shadow = jn.in_memory(1 << 20)
+    source = jn.in_memory(1 << 20)
+
+    def order() -> None:
+        w.wire.connections[0]["session"] = 0
+        w.wire.sessions[0]["state"] = SessionState.ON
+        w.message(
+            "35=D|34=1|49=CLIENT|56=SI|52=20260101-00:00:00|11=1|54=1|40=1|38=1|"
+            f"48={_ISIN}|22=4|60=20260101-00:00:00|"
+        )
+        inbound.drain(
+            w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address
+        )
+
+    def idle() -> None:
+        w.wire.loop[0]["epoll_fd"] = -1
+        w.wire.loop[0]["next_second_ns"] = 0
+        loop.run(w.tables, w.outbox, w.wire, w.journal, w.policy.address)
+
+    return [
+        ("journal", lambda: recorder.on_boot(w.wire, w.journal, boot, 1)),
+        ("reference data", lambda: recorder.on_table_row(
+            w.tables, w.journal, tables.PARAMS, 0, row, schema.params.itemsize, 1)),
+        ("instrument index", lambda: tables.find_instrument(
+            w.tables, np.zeros(1, schema.instrument)[0]["isin"])),
+        ("sessions", lambda: recorder.on_session_set(w.wire, w.journal, 0, setting, 1)),
+        ("admin messages", lambda: (
+            recorder.on_message_in(w.wire, w.journal, 0, 0, raw, 0, 64, 1),
+            recorder.on_message_out(w.wire, w.journal, 0, raw, 0, 64, 1),
+            recorder.on_resent(w.wire, w.journal, 0, 1, raw, 64, 1))),
+        ("orders", order),
+        ("desk", lambda: recorder.on_desk(
+            w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
+        ("loop", idle),
+        ("sending", lambda: loop.flush_all(w.wire)),
+        ("recovery", lambda: (
+            replay.replay(w.tables, w.outbox, w.wire, source, shadow,
+                          replay.allocate_scratch(), w.policy.address),
+            replay.first_difference(source, shadow, 0, 64),
+            journal_files.next_whole(source, (1 << 20) - 64))),
+        ("snapshots", lambda: tables.rebuild_indexes(w.tables)),
+    ]  # fmt: skip
+
+
+def warm(progress: Callable[[str, int, int], None] = lambda name, done, count: None) -> None:
+    """Compile or load all of it; `progress(name, done, count)` before each step."""
+    todo = steps(World())
+    for done, (name, call) in enumerate(todo):
+        progress(name, done, len(todo))
+        call()
+    progress("ready", len(todo), len(todo))
+
+
+def lock() -> None:
+    """From now on an unexpected type is a TypeError, not a stall while an order waits."""
+    for function in (
+        loop.run, loop.flush_all, inbound.drain, recorder.on_boot, recorder.on_table_row,
+        recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
+        recorder.on_resent, recorder.on_desk,
+    ):  # fmt: skip
+        if hasattr(function, "disable_compile"):
+            function.disable_compile()

@@ -1,0 +1,165 @@
+"""The gateway's own tables: sessions, connections, buffers, scratch. Allocated once.
+
+A *session* is a FIX session: it outlives connections and restarts, through the journal. A
+*connection* is one accepted TCP socket, bound to a session by its Logon.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from engine import schema
+from engine.handle import Handle
+
+SESSIONS_MAX = 256
+CONNECTIONS_MAX = 320  # sessions plus those that have not logged on yet
+MESSAGE_SIZE_MAX = 16 << 10  # bytes of one FIX message
+RX_SIZE = 64 << 10  # bytes read but not yet understood
+TX_SIZE = 1 << 20  # bytes a slow reader may owe before it is disconnected
+TAG_MAX = 8192  # larger tags are nobody's business here and are skipped
+COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
+SENT_RING = 1 << 13  # last outbound messages of a session whose place is remembered
+TEXT_SIZE = 512
+
+
+class SessionState(IntEnum):
+    """Whether a session is logged on."""
+
+    OFF = 0
+    ON = 1
+    LOGGING_OUT = 2  # our Logout is out, theirs is awaited
+
+
+class Wake(IntEnum):
+    """Why the compiled loop came back to Python."""
+
+    NOTHING = 0
+    LISTENER = 1
+    SIGNAL = 2
+    DESK = 3
+    COLD_MESSAGE = 4  # a message the hot path leaves to Python
+    CLOSED = 5  # the peer is gone
+    SEGMENT = 6  # the journal needs a new segment
+    TICK = 7  # a second has passed: Python's own duties
+    OVERSIZE = 8
+
+
+def _dtype(*fields: str) -> np.dtype:
+    return np.dtype([(name, "i8") for name in fields], align=True)
+
+
+session = _dtype(
+    "client",
+    "state",
+    "connection",  # row, or -1
+    "next_in",  # MsgSeqNum(34) expected next
+    "next_out",
+    "heartbeat_ns",
+    "last_recv_ns",
+    "last_sent_ns",
+    "test_sent_ns",  # when an unanswered TestRequest went out, else 0
+    "mifid_fields",  # 1: fills carry tags that FIX 4.4's stock dictionary lacks
+    "begin_size",  # bytes of `49=..|56=..|` in `headers`
+    "sender_size",  # bytes of their CompID and of ours, as they come in 49 and 56
+    "target_size",
+    "resend_to",  # highest number asked again for, 0: none outstanding
+)
+
+connection = _dtype(
+    "fd",  # -1: free
+    "session",  # row, or -1 before the Logon
+    "rx_start",
+    "rx_end",
+    "tx_start",
+    "tx_end",
+    "blocked",  # 1 while the socket takes no more
+    "slow",  # 1: owed more than TX_SIZE; to be disconnected, what it missed is in the journal
+    "opened_ns",
+)
+
+loop = _dtype(
+    "wake",
+    "connection",
+    "message_at",  # of a COLD_MESSAGE, in the connection's rx buffer
+    "message_size",
+    "cold_reason",  # SessionRejectReason(373) found by the hot path, or -1
+    "cold_tag",
+    "generation",  # of the field table: one per message
+    "next_tick_ns",
+    "next_second_ns",
+    "resume",  # connection with bytes still to be taken after Python was needed, or -1
+    "epoll_fd",
+    "feed_fd",
+    "journal_fd",
+    "durable",  # 1: fdatasync before replies leave
+    "wait_ms",  # 0: busy
+    "messages",
+    "garbled",
+    "feed_datagrams",
+    "feed_bad",
+    "ready",  # events of the last epoll_wait
+    "ready_next",
+    "day",  # of the cached date text
+)
+
+
+class Wire(Handle):
+    """Everything the compiled loop owns besides the engine's tables and the journal."""
+
+    sessions: Any
+    headers: Any  # uint8[SESSIONS_MAX, 128]: `49=<us>|56=<them>|`
+    their_ids: Any  # uint8[SESSIONS_MAX, COMP_ID_SIZE_MAX]: SenderCompID(49) of what comes in
+    our_ids: Any  # the same of TargetCompID(56)
+    connections: Any
+    rx: Any
+    tx: Any
+    fields: Any  # int64[TAG_MAX, 3]: generation, start, size of a tag's value
+    event: Any  # order_event[1]
+    venue_quote: Any  # venue_quote[1]
+    datagram: Any  # uint8[2048]
+    text: Any  # uint8[TEXT_SIZE], scratch for Text(58)
+    scratch: Any  # uint8[2 * MESSAGE_SIZE_MAX], one outbound message: it may quote an inbound one
+    date: Any  # uint8[8], YYYYMMDD of `loop.day`
+    poll: Any  # int32 words of epoll events
+    watch: Any  # int32 words of one event to change
+    timespec: Any
+    sent: Any  # int64[SESSIONS_MAX, SENT_RING]: journal position by MsgSeqNum
+    own_mic: Any  # uint8[4]
+    loop: Any
+
+
+def allocate() -> Wire:
+    """Empty tables with every connection free."""
+    connections = np.zeros(CONNECTIONS_MAX, connection)
+    connections["fd"] = -1
+    connections["session"] = -1
+    sessions = np.zeros(SESSIONS_MAX, session)
+    sessions["connection"] = -1
+    sessions["next_in"] = 1
+    sessions["next_out"] = 1
+    state = np.zeros(1, loop)
+    state["day"] = -1
+    state["resume"] = -1
+    return Wire(
+        sessions=sessions,
+        headers=np.zeros((SESSIONS_MAX, 128), np.uint8),
+        their_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
+        our_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
+        connections=connections,
+        rx=np.zeros((CONNECTIONS_MAX, RX_SIZE), np.uint8),
+        tx=np.zeros((CONNECTIONS_MAX, TX_SIZE), np.uint8),
+        fields=np.zeros((TAG_MAX, 3), np.int64),
+        event=np.zeros(1, schema.order_event),
+        venue_quote=np.zeros(1, schema.venue_quote),
+        datagram=np.zeros(2048, np.uint8),
+        text=np.zeros(TEXT_SIZE, np.uint8),
+        scratch=np.zeros(2 * MESSAGE_SIZE_MAX, np.uint8),
+        date=np.zeros(8, np.uint8),
+        poll=np.zeros(3 * CONNECTIONS_MAX, np.int32),
+        watch=np.zeros(3, np.int32),
+        timespec=np.zeros(2, np.int64),
+        sent=np.zeros((SESSIONS_MAX, SENT_RING), np.int64),
+        own_mic=np.zeros(4, np.uint8),
+        loop=state,
+    )

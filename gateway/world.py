@@ -1,0 +1,194 @@
+"""Configuration and reference data into the tables, as journalled rows.
+
+Rows are kept for good: an instrument, client, venue or session known before keeps its number, what
+is new is added, and an instrument that is gone is no longer one for which the firm is SI.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import regimes, schema, tables
+from engine.enums import Route
+from engine.limits import VENUES_MAX
+from gateway import recorder
+from gateway.config import ALWAYS_NS, Config, ConfigError
+from refdata.load import Loaded, load_instruments
+from refdata.rows import Refused
+
+if TYPE_CHECKING:
+    from gateway.server import Server
+
+ROUTES = {"auto": Route.AUTO, "desk": Route.DESK, "reject": Route.REJECT}
+
+
+def load_world(server: Server, now_ns: int) -> list[str]:
+    """Journal and apply all of it; what was loaded, in words. Raises ConfigError."""
+    config = server.config
+    loaded = read_instruments(config)
+    _put_rules(server, now_ns)
+    _put_params(server, now_ns)
+    _put_clients(server, now_ns)
+    _put_sessions(server, now_ns)
+    _put_instruments(server, loaded, now_ns)
+    report = loaded.report
+    fresh = server.tables.instruments[: int(server.tables.counters[0]["instruments"])]
+    liquid = int(np.count_nonzero(fresh["liquid"]))
+    lines = [
+        f"{report.instruments} instruments from {Path(report.path).name} "
+        f"({liquid} liquid, {report.fail_closed} closed for want of a threshold, "
+        f"{report.warned} with warnings)",
+        f"{int(server.tables.counters[0]['venues'])} venues, {len(config.clients)} clients, "
+        f"{len(config.fix.sessions)} FIX sessions",
+        f"policy {config.quoting.policy} {config.quoting.policy_param}",
+    ]
+    lines += [
+        f"closed: {finding.isin}, line {finding.line}: {finding.message}"
+        for finding in report.findings
+        if finding.severity == "fail_closed"
+    ][:5]
+    return lines
+
+
+def read_instruments(config: Config) -> Loaded:
+    """The instruments that the configuration names. Raises ConfigError."""
+    ref = config.refdata
+    try:
+        return load_instruments(
+            config.path(ref.instruments),
+            format=ref.format,
+            fx_path=config.path(ref.fx) if ref.fx else None,
+            thresholds_path=config.path(ref.thresholds) if ref.thresholds else None,
+            venues=ref.venues,
+            jurisdiction=config.firm.jurisdiction,
+            instruments_max=config.engine.instruments_max,
+        )
+    except (Refused, OSError, ValueError) as error:
+        raise ConfigError(f"reference data refused, nothing was changed: {error}") from error
+
+
+def _put_rules(server: Server, now_ns: int) -> None:
+    for index, row in enumerate(regimes.regime_rows()):
+        server.put_row(tables.REGIME, index, row, now_ns)
+    for index, row in enumerate(regimes.tick_rows()):
+        server.put_row(tables.TICK, index, row, now_ns)
+
+
+def _put_params(server: Server, now_ns: int) -> None:
+    config, quoting = server.config, server.config.quoting
+    row = server.tables.params.copy()
+    row["jurisdiction"] = schema.pack(config.firm.jurisdiction)
+    row["regime_forced"] = _forced_regime(config.firm.regime)
+    row["stale_ns"] = quoting.stale_ms * 1_000_000
+    row["collar_bps"] = quoting.collar_bps
+    row["discretionary_route"] = ROUTES[quoting.discretionary]
+    row["on_request_route"] = ROUTES[quoting.on_request]
+    row["quote_size_bps"] = quoting.quote_size_bps
+    row["desk_ttl_ns"] = config.desk.item_seconds * 1_000_000_000
+    row["policy_hash"] = server.policy.source_hash
+    row["policy_param"] = (quoting.policy_param + [0] * 4)[:4]
+    if row["close_ns"][0] == 0:
+        row["close_ns"] = ALWAYS_NS
+    server.put_row(tables.PARAMS, 0, row[0], now_ns)
+
+
+def _forced_regime(name: str) -> int:
+    if name == "auto":
+        return -1
+    names = [regime.name for regime in regimes.REGIMES]
+    if name not in names:
+        raise ConfigError(f"firm.regime {name!r} is none of auto, {', '.join(names)}")
+    return names.index(name)
+
+
+def _put_clients(server: Server, now_ns: int) -> None:
+    for config in server.config.clients:
+        row = np.zeros(1, schema.client)
+        row["name"] = schema.pack(config.name)
+        row["order_max_eur_e6"] = _e6(config.order_max_eur)
+        row["day_max_eur_e6"] = _e6(config.day_max_eur)
+        row["fills_max"] = config.fills_max
+        index = client_id(server, config.name)
+        if index < 0:
+            index = int(server.tables.counters[0]["clients"])
+        if index >= len(server.tables.clients):
+            raise ConfigError(f"client {config.name!r}: no room, {index} are known already")
+        server.put_row(tables.CLIENT, index, row[0], now_ns)
+
+
+def _e6(amount: Decimal) -> int:
+    return int(amount * 10**6)
+
+
+def client_id(server: Server, name: str) -> int:
+    """Row of a client, or -1."""
+    count = int(server.tables.counters[0]["clients"])
+    found = np.flatnonzero(server.tables.clients["name"][:count] == schema.pack(name))
+    return int(found[0]) if found.size else -1
+
+
+def _put_sessions(server: Server, now_ns: int) -> None:
+    wire = server.wire
+    known = int(np.count_nonzero(wire.sessions["begin_size"]))
+    places = {server.sessions.names(index): index for index in range(known)}
+    for config in server.config.fix.sessions:
+        names = (config.sender_comp_id, config.target_comp_id)
+        index = places.get(names, known)
+        if index == known:
+            known += 1
+        if index >= len(wire.sessions):
+            raise ConfigError(f"session {names[1]!r}: no room, {index} are known already")
+        row: Any = np.zeros(1, schema.session_set)
+        row["next_in"] = wire.sessions[index]["next_in"]
+        row["next_out"] = wire.sessions[index]["next_out"]
+        row["client"] = client_id(server, config.client)
+        row["mifid_fields"] = int(config.mifid_fields)
+        row["our_comp_id"] = schema.pack(names[0], 6)
+        row["their_comp_id"] = schema.pack(names[1], 6)
+        server.make_room()
+        recorder.on_session_set(wire, server.journal, index, row[0], now_ns)
+        server.session_rows[names] = index
+
+
+def _put_instruments(server: Server, loaded: Loaded, now_ns: int) -> None:
+    counters = server.tables.counters[0]
+    venues = _put_venues(server, loaded.venues, now_ns)
+    known = {
+        row["isin"].tobytes(): index
+        for index, row in enumerate(server.tables.instruments[: int(counters["instruments"])])
+    }
+    gone = set(known.values())
+    for fresh in loaded.instruments:
+        row = fresh.copy()
+        row["mrm_venue"] = venues[int(row["mrm_venue"])]
+        index = known.get(row["isin"].tobytes(), int(counters["instruments"]))
+        gone.discard(index)
+        try:
+            tables.check_row(server.tables, tables.INSTRUMENT, index, row)
+        except ValueError as error:
+            raise ConfigError(f"reference data refused: {error}") from error
+        server.put_row(tables.INSTRUMENT, index, row, now_ns)
+    for index in sorted(gone):
+        row = server.tables.instruments[index : index + 1].copy()
+        row["si"] = 0
+        server.put_row(tables.INSTRUMENT, index, row[0], now_ns)
+
+
+def _put_venues(server: Server, mics: list[str], now_ns: int) -> list[int]:
+    """Row of each MIC, adding the new ones."""
+    rows = []
+    for mic in mics:
+        count = int(server.tables.counters[0]["venues"])
+        known = server.tables.venues["mic"][:count].tolist()
+        index = known.index(schema.pack(mic)) if schema.pack(mic) in known else count
+        if index >= VENUES_MAX:
+            raise ConfigError(f"venue {mic}: at most {VENUES_MAX} venues, all are taken")
+        row = np.zeros(1, schema.venue)
+        row["mic"] = schema.pack(mic)
+        server.put_row(tables.VENUE, index, row[0], now_ns)
+        rows.append(index)
+    return rows

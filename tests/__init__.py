@@ -1,0 +1,1 @@
+"""Tests, the oracle, and the counterparties that they run against."""

@@ -1,0 +1,904 @@
+"""The slow, obvious Systematic Internaliser: `engine/README.md` in dicts, ints and `Decimal`.
+
+It shares no code with the product, so that it can catch its errors. Inputs are plain dicts
+with the field names of `engine.schema`, text as str; outputs are dicts with the same names, in the
+engine's units. A value of None in an output means: the specification does not fix this field here.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, getcontext
+from enum import IntEnum
+from typing import Any
+
+Row = dict[str, Any]
+Policy = Callable[[Row], int]
+Failure = tuple[int, int | None, int | None]  # reason, value, limit
+Check = tuple[bool, int, int | None, int | None]  # failed, reason, value, limit
+
+getcontext().prec = 60  # a price of 14 digits x a quantity of 12 x 10 000 must stay exact
+
+QTY_MAX = 10**11
+PX_MAX = Decimal(10**7)
+WHOLE_MAX = 2**63 - 1
+EXPIRED_AT_ONCE = 64  # outputs that one input may cause
+
+BUY = 1
+SIDES = (1, 2, 5)
+MARKET, LIMIT = ORD_TYPES = (1, 2)
+DAY, IOC, FOK = TIFS = (0, 3, 4)
+CONTINUOUS = 0
+
+BboState = IntEnum("BboState", "NORMAL LOCKED CROSSED ONE_SIDED STALE EMPTY", start=0)
+Zone = IntEnum(
+    "Zone",
+    "NONE WITHIN_MIN_QUOTE WITHIN_OBLIGATION DISCRETIONARY LARGE_IN_SCALE ON_REQUEST",
+    start=0,
+)
+Route = IntEnum("Route", "NONE AUTO DESK REJECT", start=0)
+OrderState = IntEnum(
+    "OrderState", "NONE NEW PARTIALLY_FILLED FILLED CANCELLED REJECTED EXPIRED", start=0
+)
+DeskState = IntEnum(
+    "DeskState", "NONE QUEUED CLAIMED QUOTED FILLED DECLINED CANCELLED EXPIRED", start=0
+)
+DeskAction = IntEnum("DeskAction", "CLAIM QUOTE FILL DECLINE KILL RESUME")
+KillScope = IntEnum("KillScope", "FIRM CLIENT INSTRUMENT", start=0)
+Kind = IntEnum("Kind", "NEW FILL CANCELLED REJECTED EXPIRED STATUS CANCEL_REJECTED DESK_QUOTE")
+Clamp = IntEnum("Clamp", "NONE WORSE_THAN_QUOTE OUTSIDE_QUOTE OFF_TICK NOT_A_PRICE", start=0)
+QuoteState = IntEnum("QuoteState", "NONE LIVE WITHDRAWN", start=0)
+Reason = IntEnum(
+    "Reason",
+    "NONE KILLED_FIRM KILLED_CLIENT KILLED_INSTRUMENT DUPLICATE_CLORDID ORDERS_FULL DESK_FULL "
+    "UNKNOWN_INSTRUMENT NOT_SI NO_THRESHOLD CLOSED HALTED ORD_TYPE TIF SIDE QTY_NOT_POSITIVE "
+    "QTY_NOT_WHOLE QTY_OFF_LOT QTY_TOO_LARGE PX_NOT_POSITIVE PX_TOO_LARGE PX_OFF_TICK PX_COLLAR "
+    "BBO_EMPTY BBO_ONE_SIDED BBO_STALE BBO_CROSSED NOTIONAL_OVERFLOW CLIENT_ORDER_LIMIT "
+    "CLIENT_DAY_LIMIT CLIENT_COUNT_LIMIT POSITION_LIMIT INSTRUMENT_ORDER_LIMIT ZONE_REJECTED "
+    "NOT_MARKETABLE NO_REGIME CLIENT_CANCEL DESK_DECLINED DESK_EXPIRED DESK_REMAINDER "
+    "UNKNOWN_ORDER TOO_LATE CURRENCY UNKNOWN_ITEM ITEM_CLOSED ITEM_NOT_YOURS ITEM_QTY "
+    "ITEM_THROUGH_LIMIT ITEM_NO_PX UNKNOWN_ACTION UNKNOWN_SUBJECT NO_QUOTE CLORDID_SIZE",
+    start=0,
+)
+
+#: Why an order cannot be answered, and why our quote is withdrawn, by the state of the BBO.
+BBO_REASON = {
+    BboState.CROSSED: Reason.BBO_CROSSED,
+    BboState.ONE_SIDED: Reason.BBO_ONE_SIDED,
+    BboState.STALE: Reason.BBO_STALE,
+    BboState.EMPTY: Reason.BBO_EMPTY,
+}
+
+#: RTS 11 Annex: upper bound of the price range, then the tick of liquidity bands 1 to 6.
+RTS_11 = """
+0.1       0.0005 0.0002 0.0001 0.0001 0.0001 0.0001
+0.2       0.001  0.0005 0.0002 0.0001 0.0001 0.0001
+0.5       0.002  0.001  0.0005 0.0002 0.0001 0.0001
+1         0.005  0.002  0.001  0.0005 0.0002 0.0001
+2         0.01   0.005  0.002  0.001  0.0005 0.0002
+5         0.02   0.01   0.005  0.002  0.001  0.0005
+10        0.05   0.02   0.01   0.005  0.002  0.001
+20        0.1    0.05   0.02   0.01   0.005  0.002
+50        0.2    0.1    0.05   0.02   0.01   0.005
+100       0.5    0.2    0.1    0.05   0.02   0.01
+200       1      0.5    0.2    0.1    0.05   0.02
+500       2      1      0.5    0.2    0.1    0.05
+1000      5      2      1      0.5    0.2    0.1
+2000      10     5      2      1      0.5    0.2
+5000      20     10     5      2      1      0.5
+10000     50     20     10     5      2      1
+20000     100    50     20     10     5      2
+50000     200    100    50     20     10     5
+Infinity  500    200    100    50     20     10
+"""
+TICKS = [[Decimal(word) for word in line.split()] for line in RTS_11.strip().splitlines()]
+
+
+def units(e6: int) -> Decimal:
+    """A price or an amount in currency units."""
+    return Decimal(e6).scaleb(-6)
+
+
+def to_e6(amount: Decimal) -> int:
+    """Back to the engine's millionths, rounded down."""
+    return int(amount.scaleb(6).to_integral_value(ROUND_FLOOR))
+
+
+def tick_at(px: Decimal, band: int) -> Decimal:
+    """The smallest price step at this price; without a mandatory tick 0.0001."""
+    if band == 0:
+        return Decimal("0.0001")
+    return next(row[band] for row in TICKS if px < row[0])
+
+
+def on_tick(px: Decimal, band: int) -> bool:
+    """Whether an order or a quote may stand at this price: any, where no tick is mandatory."""
+    return band == 0 or px % tick_at(px, band) == 0
+
+
+def round_to_tick(px: Decimal, band: int, rounding: str) -> Decimal:
+    tick = tick_at(px, band)
+    return (px / tick).to_integral_value(rounding) * tick
+
+
+def first_failure(checks: Iterator[Check]) -> Failure | None:
+    """The checks are made one after the other; what follows a failed one is never evaluated."""
+    for failed, reason, value, limit in checks:
+        if failed:
+            return reason, value, limit
+    return None
+
+
+def through_limit(order: Row, px: Decimal) -> bool:
+    """Whether the client's limit forbids this price."""
+    if order["ord_type"] != LIMIT:
+        return False
+    limit = units(order["limit_px_e6"])
+    return px > limit if order["side"] == BUY else px < limit
+
+
+def signed_for_firm(order: Row, qty: int) -> int:
+    """What the client buys the firm sells."""
+    return -qty if order["side"] == BUY else qty
+
+
+ORDER_FIELDS = (
+    "order_id session client instrument clordid side ord_type tif qty limit_px_e6 state "
+    "filled_qty filled_e6 zone route reason desk_item recv_ns"
+).split()
+ITEM_FIELDS = (
+    "item_id state order_id session client instrument isin currency side tif qty filled_qty "
+    "limit_px_e6 zone notional_e6 bid_px_e6 ask_px_e6 trader quote_px_e6 created_ns deadline_ns "
+    "changed_ns"
+).split()
+QUOTE_CONTENT = "state bid_px_e6 ask_px_e6 bid_qty ask_qty mrm_bid_px_e6 mrm_ask_px_e6".split()
+
+
+class Oracle:
+    """All state of one firm; each input method returns the outputs of that input."""
+
+    def __init__(self, *, orders_max: int, desk_max: int, policy: Policy) -> None:
+        self.orders_max = orders_max
+        self.desk_max = desk_max
+        self.policy = policy
+        self.params: Row = {}
+        self.regimes: dict[int, Row] = {}
+        self.venues: dict[int, str] = {}
+        self.clients: dict[int, Row] = {}
+        self.instruments: dict[int, Row] = {}
+        self.books: dict[int, dict[int, Row]] = {}  # instrument, venue
+        self.quotes: dict[int, Row] = {}
+        self.positions: dict[int, Row] = {}
+        self.client_use: dict[int, Row] = {}
+        self.orders: list[Row] = []
+        self.items: list[Row] = []
+        self.by_clordid: dict[tuple[int, str], Row] = {}
+        self.firm_killed = False
+        self.executions_count = 0
+        self.quotes_count = 0
+        self.outputs: list[Row] = []
+
+    # Settings
+
+    def set_params(self, **fields: Any) -> None:
+        self.params = fields
+
+    def set_regime(self, index: int, **fields: Any) -> None:
+        self.regimes[index] = fields
+
+    def set_venue(self, index: int, mic: str) -> None:
+        self.venues[index] = mic
+
+    def set_client(self, index: int, **fields: Any) -> None:
+        self.clients[index] = fields
+        fresh = {"filled_eur_e6": 0, "fills": 0, "orders": 0, "killed": 0}
+        self.client_use.setdefault(index, fresh)
+
+    def set_instrument(self, index: int, **fields: Any) -> None:
+        self.instruments[index] = fields
+        self.books.setdefault(index, {})
+        names = ("qty", "cash_e6", "improvement_e6", "fills", "traded_qty", "killed")
+        self.positions.setdefault(index, dict.fromkeys(names, 0))
+        nothing = {"instrument": None, "quote_id": 0, "reason": 0, "entered_ns": 0}
+        self.quotes.setdefault(index, nothing | dict.fromkeys(QUOTE_CONTENT, 0))
+
+    # Inputs
+
+    def venue_quote(self, record: Row, ts_ns: int) -> list[Row]:
+        instrument = self._instrument_of(record["isin"])
+        venue = next((i for i, mic in self.venues.items() if mic == record["mic"]), None)
+        if instrument is None or venue is None:
+            return []
+        self.books[instrument][venue] = record | {"recv_ns": ts_ns}
+        self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
+        return self._take_outputs()
+
+    def order(self, event: Row, ts_ns: int) -> list[Row]:
+        record = self._record_of_event(event, ts_ns)
+        failure = first_failure(self._checks_for_a_row(event))
+        if failure:
+            self._execute(Kind.REJECTED, record, failure)
+            return self._take_outputs()
+        order = self._new_order(event, ts_ns)
+        record["order_id"] = order["order_id"]
+        failure = first_failure(self._checks_without_market(order, event, ts_ns, record))
+        if failure is None:
+            bbo = self._look_at_market(order, ts_ns, record)
+            failure = first_failure(self._checks_with_market(order, bbo, record))
+        if failure:
+            self._reject(order, record, failure)
+        elif order["route"] == Route.DESK:
+            self._enqueue(order, record, ts_ns)
+        else:
+            self._answer(order, record, ts_ns)
+        return self._take_outputs()
+
+    def cancel(self, event: Row, ts_ns: int) -> list[Row]:
+        order = self.by_clordid.get((event["session"], event["orig_clordid"]))
+        if order is None:
+            record = self._record_of_event(event, ts_ns)
+            self._execute(Kind.CANCEL_REJECTED, record, (Reason.UNKNOWN_ORDER, None, None))
+            return self._take_outputs()
+        names = {name: event[name] for name in ("clordid", "orig_clordid")}
+        record = self._record_of_order(order, ts_ns) | names
+        item = self._open_item(order)
+        if item is None:
+            self._execute(Kind.CANCEL_REJECTED, record, (Reason.TOO_LATE, None, None))
+        else:
+            self._close(order, item, (Kind.CANCELLED, Reason.CLIENT_CANCEL), record)
+            self._show_item(item, ts_ns)
+        return self._take_outputs()
+
+    def status(self, event: Row, ts_ns: int) -> list[Row]:
+        order = self.by_clordid.get((event["session"], event["clordid"]))
+        if order is None:
+            record = self._record_of_event(event, ts_ns)
+            self._execute(Kind.STATUS, record, (Reason.UNKNOWN_ORDER, None, None))
+        else:
+            why = (order["reason"], None, None)
+            self._execute(Kind.STATUS, self._record_of_order(order, ts_ns), why)
+        return self._take_outputs()
+
+    def timer(self, ts_ns: int) -> list[Row]:
+        due = [
+            item
+            for item in self.items
+            if item["state"] in (DeskState.QUEUED, DeskState.CLAIMED, DeskState.QUOTED)
+            and item["deadline_ns"] <= ts_ns
+        ]
+        for item in due[:EXPIRED_AT_ONCE]:
+            order = self.orders[item["order_id"] - 1]
+            record = self._record_of_order(order, ts_ns)
+            self._close(order, item, (Kind.EXPIRED, Reason.DESK_EXPIRED), record)
+            self._show_item(item, ts_ns)
+        return self._take_outputs()
+
+    def desk(self, command: Row, ts_ns: int) -> list[Row]:
+        action = command["action"]
+        if action in (DeskAction.KILL, DeskAction.RESUME):
+            failure = self._switch(command)
+        elif action in (DeskAction.CLAIM, DeskAction.QUOTE, DeskAction.FILL, DeskAction.DECLINE):
+            failure = self._work_item(command, ts_ns)
+        else:
+            failure = (Reason.UNKNOWN_ACTION, None, None)
+        reason, value, limit = failure or (Reason.NONE, None, None)
+        names = ("command_id", "action", "item_id", "trader")
+        answer = {name: command[name] for name in names}
+        answer |= {"reason": int(reason), "value": value, "limit": limit}
+        self.outputs.append({"type": "desk_result"} | answer)
+        return self._take_outputs()
+
+    def state(self) -> dict[str, Any]:
+        """Rows by their index in the engine's tables, with the fields of `engine.schema`."""
+        return {
+            "positions": self.positions,
+            "client_use": self.client_use,
+            "quotes": self.quotes,
+            "orders": [{name: order[name] for name in ORDER_FIELDS} for order in self.orders],
+            "desk_items": [{name: item[name] for name in ITEM_FIELDS} for item in self.items],
+            "kill_firm": int(self.firm_killed),
+        }
+
+    # The market
+
+    def _instrument_of(self, isin: str) -> int | None:
+        return next((i for i, row in self.instruments.items() if row["isin"] == isin), None)
+
+    def _counts(self, book: Row, side: str, ts_ns: int) -> bool:
+        """Whether this side of a venue's quote may be used."""
+        fresh = ts_ns - book["recv_ns"] <= self.params["stale_ns"]
+        return (
+            fresh
+            and book["phase"] == CONTINUOUS
+            and book[f"{side}_px_e6"] > 0
+            and book[f"{side}_qty"] > 0
+        )
+
+    def _bbo(self, instrument: int, ts_ns: int) -> Row:
+        books = sorted(self.books[instrument].items())
+        bids = [(-b["bid_px_e6"], i) for i, b in books if self._counts(b, "bid", ts_ns)]
+        asks = [(b["ask_px_e6"], i) for i, b in books if self._counts(b, "ask", ts_ns)]
+        bid, bid_venue = min(bids, default=(0, None))
+        ask, ask_venue = min(asks, default=(0, None))
+        mrm_bid, mrm_ask = self._mrm_touch(instrument, ts_ns)
+        state = self._bbo_state(instrument, -bid, ask)
+        return {
+            "state": int(state),
+            "bid": units(-bid),
+            "ask": units(ask),
+            "bid_venue": bid_venue,
+            "ask_venue": ask_venue,
+            "mrm_bid": units(mrm_bid),
+            "mrm_ask": units(mrm_ask),
+            "age_ns": self._age_ns(instrument, state, ts_ns),
+        }
+
+    def _bbo_state(self, instrument: int, bid: int, ask: int) -> int:
+        if not self._quoting_books(instrument):
+            return BboState.EMPTY
+        if not bid and not ask:
+            return BboState.STALE
+        if not bid or not ask:
+            return BboState.ONE_SIDED
+        if bid > ask:
+            return BboState.CROSSED
+        return BboState.LOCKED if bid == ask else BboState.NORMAL
+
+    def _quoting_books(self, instrument: int) -> list[Row]:
+        """The venues' latest quotes that have not withdrawn both sides, however old."""
+        books = self.books[instrument].values()
+        return [b for b in books if b["bid_px_e6"] > 0 or b["ask_px_e6"] > 0]
+
+    def _mrm_touch(self, instrument: int, ts_ns: int) -> tuple[int, int]:
+        """Bid and ask of the most relevant market, zeros where it lacks one of them."""
+        book = self.books[instrument].get(self.instruments[instrument]["mrm_venue"])
+        if book and self._counts(book, "bid", ts_ns) and self._counts(book, "ask", ts_ns):
+            return book["bid_px_e6"], book["ask_px_e6"]
+        return 0, 0
+
+    def _age_ns(self, instrument: int, state: int, ts_ns: int) -> int | None:
+        books = self._quoting_books(instrument)
+        if state == BboState.EMPTY:
+            return None
+        if state != BboState.STALE:
+            sides = ("bid", "ask")
+            books = [b for b in books if any(self._counts(b, side, ts_ns) for side in sides)]
+        return ts_ns - max(book["recv_ns"] for book in books)
+
+    # Our own quote
+
+    def _make_quote(self, instrument: int, bbo: Row, ts_ns: int) -> None:
+        """A new version of our quote where anything in it has changed."""
+        made = self._quote_content(instrument, bbo, ts_ns)
+        old = self.quotes[instrument]
+        if all(made[name] == old[name] for name in QUOTE_CONTENT):
+            return
+        self.quotes_count += 1
+        ours = {"instrument": instrument, "quote_id": self.quotes_count, "entered_ns": ts_ns}
+        self.quotes[instrument] = made | ours
+        self.outputs.append({"type": "quote"} | self.quotes[instrument])
+
+    def _quote_content(self, instrument: int, bbo: Row, ts_ns: int) -> Row:
+        row = self.instruments[instrument]
+        touch = self._touch(bbo)
+        regime = self._regime(ts_ns)
+        mrm = {"mrm_bid_px_e6": to_e6(bbo["mrm_bid"]), "mrm_ask_px_e6": to_e6(bbo["mrm_ask"])}
+        nothing = dict.fromkeys(QUOTE_CONTENT, 0) | mrm | {"state": int(QuoteState.WITHDRAWN)}
+        if touch is None:
+            return nothing | {"reason": int(BBO_REASON[BboState(bbo["state"])])}
+        if not self._answers(row, regime):
+            return nothing | {"reason": None}
+        bid = round_to_tick(touch[0], row["tick_band"], ROUND_FLOOR)
+        ask = round_to_tick(touch[1], row["tick_band"], ROUND_CEILING)
+        if bid == 0:
+            return nothing | {"reason": None}
+        qmin = self._thresholds(row, regime)[0]
+        size = {
+            f"{side}_qty": self._quote_size(row, px, qmin)
+            for side, px in (("bid", bid), ("ask", ask))
+        }
+        prices = {"bid_px_e6": to_e6(bid), "ask_px_e6": to_e6(ask)}
+        return mrm | prices | size | {"state": int(QuoteState.LIVE), "reason": 0}
+
+    def _answers(self, row: Row, regime: int | None) -> bool:
+        """Whether an order could be answered at all."""
+        return bool(row["si"]) and regime is not None and not self._lacks_thresholds(row)
+
+    def _lacks_thresholds(self, row: Row) -> bool:
+        return row["lis_e6"] == 0 or (bool(row["liquid"]) and row["sms_e6"] == 0)
+
+    def _touch(self, bbo: Row) -> tuple[Decimal, Decimal] | None:
+        """The market that we quote after: RTS 1 Art 10(1), else (2), else none."""
+        if bbo["mrm_bid"] > 0 and bbo["mrm_bid"] <= bbo["mrm_ask"]:
+            return bbo["mrm_bid"], bbo["mrm_ask"]
+        if bbo["state"] in (BboState.NORMAL, BboState.LOCKED):
+            return bbo["bid"], bbo["ask"]
+        return None
+
+    def _quote_size(self, row: Row, px: Decimal, qmin: Decimal) -> int:
+        if not row["liquid"]:
+            return row["lot"]
+        wanted = qmin * self.params["quote_size_bps"] / 10_000
+        lots = int((wanted / (px * row["lot"])).to_integral_value(ROUND_FLOOR))
+        while lots * row["lot"] * px < wanted:
+            lots += 1
+        return max(lots, 1) * row["lot"]
+
+    # Rules in force
+
+    def _regime(self, ts_ns: int) -> int | None:
+        forced = self.params["regime_forced"]
+        if forced >= 0:
+            return forced
+        for index, row in sorted(self.regimes.items()):
+            mine = row["jurisdiction"] == self.params["jurisdiction"]
+            if mine and row["valid_from_ns"] <= ts_ns < row["valid_to_ns"]:
+                return index
+        return None
+
+    def _thresholds(self, row: Row, regime: int) -> tuple[Decimal, Decimal]:
+        """Qmin and T, in whole millionths as they are stored."""
+        rules = self.regimes[regime]
+        shares = (rules["qmin_bps"], rules["threshold_bps"])
+        qmin, threshold = (units(to_e6(units(row["sms_e6"]) * bps / 10_000)) for bps in shares)
+        return qmin, threshold
+
+    def _classify(self, row: Row, notional: Decimal, regime: int) -> tuple[int, int]:
+        """Zone and route."""
+        qmin, threshold = self._thresholds(row, regime)
+        lis = units(row["lis_e6"])
+        if not row["liquid"]:
+            route = Route.DESK if notional >= lis else self.params["on_request_route"]
+            return Zone.ON_REQUEST, route
+        if notional <= qmin:
+            return Zone.WITHIN_MIN_QUOTE, Route.AUTO
+        if notional <= threshold:
+            return Zone.WITHIN_OBLIGATION, Route.AUTO
+        if notional >= lis:
+            return Zone.LARGE_IN_SCALE, Route.DESK
+        return Zone.DISCRETIONARY, self.params["discretionary_route"]
+
+    # Checks on an order, in the order of the specification
+
+    def _checks_for_a_row(self, event: Row) -> Iterator[Check]:
+        yield len(self.orders) >= self.orders_max, Reason.ORDERS_FULL, None, self.orders_max
+        too_long = event["defect"] == Reason.CLORDID_SIZE
+        yield too_long, Reason.CLORDID_SIZE, event["defect_value"], 64
+        used = (event["session"], event["clordid"]) in self.by_clordid
+        yield used, Reason.DUPLICATE_CLORDID, None, None
+
+    def _checks_without_market(
+        self, order: Row, event: Row, ts_ns: int, record: Row
+    ) -> Iterator[Check]:
+        yield self.firm_killed, Reason.KILLED_FIRM, None, None
+        client_killed = bool(self.client_use[order["client"]]["killed"])
+        yield client_killed, Reason.KILLED_CLIENT, None, None
+        order["instrument"] = self._instrument_of(event["isin"])
+        yield order["instrument"] is None, Reason.UNKNOWN_INSTRUMENT, None, None
+        order["isin"] = event["isin"]
+        yield from self._instrument_checks(order["instrument"], ts_ns, record)
+        hours = self.params["open_ns"] <= ts_ns < self.params["close_ns"]
+        yield not hours, Reason.CLOSED, None, None
+        phase = self._mrm_phase(order["instrument"])
+        yield phase != CONTINUOUS, Reason.HALTED, None, None
+        yield from self._instruction_checks(order, event)
+        row = self.instruments[order["instrument"]]
+        yield from self._quantity_checks(order, event, row)
+        if order["ord_type"] == LIMIT:
+            yield from self._limit_price_checks(order, row)
+
+    def _instrument_checks(self, instrument: int, ts_ns: int, record: Row) -> Iterator[Check]:
+        row = self.instruments[instrument]
+        killed = bool(self.positions[instrument]["killed"])
+        yield killed, Reason.KILLED_INSTRUMENT, None, None
+        yield not row["si"], Reason.NOT_SI, None, None
+        regime = self._regime(ts_ns)
+        yield regime is None, Reason.NO_REGIME, None, None
+        yield self._lacks_thresholds(row), Reason.NO_THRESHOLD, None, None
+        record |= self._threshold_fields(row, regime)
+
+    def _mrm_phase(self, instrument: int) -> int:
+        book = self.books[instrument].get(self.instruments[instrument]["mrm_venue"])
+        return book["phase"] if book else CONTINUOUS
+
+    def _instruction_checks(self, order: Row, event: Row) -> Iterator[Check]:
+        currency = self.instruments[order["instrument"]]["currency"]
+        yield order["side"] not in SIDES, Reason.SIDE, order["side"], None
+        yield order["ord_type"] not in ORD_TYPES, Reason.ORD_TYPE, order["ord_type"], None
+        yield order["tif"] not in TIFS, Reason.TIF, order["tif"], None
+        other = event["currency"] not in ("", currency)
+        yield other, Reason.CURRENCY, None, None
+
+    def _quantity_checks(self, order: Row, event: Row, row: Row) -> Iterator[Check]:
+        qty = order["qty"]
+        yield event["defect"] != 0, event["defect"], event["defect_value"], None
+        yield qty <= 0, Reason.QTY_NOT_POSITIVE, qty, None
+        yield qty > QTY_MAX, Reason.QTY_TOO_LARGE, qty, QTY_MAX
+        yield qty % row["lot"] != 0, Reason.QTY_OFF_LOT, qty, row["lot"]
+
+    def _limit_price_checks(self, order: Row, row: Row) -> Iterator[Check]:
+        px_e6 = order["limit_px_e6"]
+        px = units(px_e6)
+        yield px <= 0, Reason.PX_NOT_POSITIVE, px_e6, None
+        yield px > PX_MAX, Reason.PX_TOO_LARGE, px_e6, to_e6(PX_MAX)
+        off_tick, tick = not on_tick(px, row["tick_band"]), tick_at(px, row["tick_band"])
+        yield off_tick, Reason.PX_OFF_TICK, px_e6, to_e6(tick)
+
+    def _look_at_market(self, order: Row, ts_ns: int, record: Row) -> Row:
+        """BBO and our quote as they are at the order's time."""
+        bbo = self._bbo(order["instrument"], ts_ns)
+        self._make_quote(order["instrument"], bbo, ts_ns)
+        record |= self._bbo_fields(bbo) | self._quote_fields(order["instrument"])
+        return bbo
+
+    def _checks_with_market(self, order: Row, bbo: Row, record: Row) -> Iterator[Check]:
+        row = self.instruments[order["instrument"]]
+        reason = BBO_REASON.get(BboState(bbo["state"]), Reason.NONE)
+        yield reason != Reason.NONE, reason, None, None
+        double = (bbo["bid"] + bbo["ask"]) * order["qty"]
+        yield to_e6(double) > WHOLE_MAX, Reason.NOTIONAL_OVERFLOW, None, None
+        notional = double / 2
+        record["notional_e6"] = to_e6(notional)
+        order["zone"], order["route"] = map(int, self._classify(row, notional, record["regime"]))
+        record["zone"] = order["zone"]
+        if order["ord_type"] == LIMIT:
+            yield self._beyond_collar(order, bbo), Reason.PX_COLLAR, None, None
+        yield from self._limit_checks(order, row, notional)
+        yield order["route"] == Route.REJECT, Reason.ZONE_REJECTED, None, None
+        no_room = order["route"] == Route.DESK and len(self.items) >= self.desk_max
+        yield no_room, Reason.DESK_FULL, None, None
+        if order["route"] == Route.AUTO:
+            yield from self._day_checks(order, self._eur_e6(row, notional))
+            yield self._position_check(order, order["qty"], notional / order["qty"])
+
+    def _beyond_collar(self, order: Row, bbo: Row) -> bool:
+        mid = (bbo["bid"] + bbo["ask"]) / 2
+        distance = abs(units(order["limit_px_e6"]) - mid)
+        return distance * 10_000 > self.params["collar_bps"] * mid
+
+    def _eur_e6(self, row: Row, amount: Decimal) -> int:
+        return to_e6(amount * Decimal(row["eur_per_unit_e9"]).scaleb(-9))
+
+    def _limit_checks(self, order: Row, row: Row, notional: Decimal) -> Iterator[Check]:
+        """What one order may be worth, to the client and then to the instrument."""
+        eur, most = self._eur_e6(row, notional), self.clients[order["client"]]["order_max_eur_e6"]
+        yield 0 < most < eur, Reason.CLIENT_ORDER_LIMIT, eur, most
+        notional_e6, most = to_e6(notional), row["order_max_e6"]
+        yield 0 < most < notional_e6, Reason.INSTRUMENT_ORDER_LIMIT, notional_e6, most
+
+    def _day_checks(self, order: Row, eur_e6: int) -> Iterator[Check]:
+        client, use = self.clients[order["client"]], self.client_use[order["client"]]
+        day, most = use["filled_eur_e6"] + eur_e6, client["day_max_eur_e6"]
+        yield 0 < most < day, Reason.CLIENT_DAY_LIMIT, day, most
+        fills, most = use["fills"] + 1, client["fills_max"]
+        yield 0 < most < fills, Reason.CLIENT_COUNT_LIMIT, fills, most
+
+    def _position_check(self, order: Row, qty: int, px: Decimal) -> Check:
+        most = self.instruments[order["instrument"]]["position_max_e6"]
+        held = self.positions[order["instrument"]]["qty"] + signed_for_firm(order, qty)
+        value = abs(held) * px
+        return 0 < units(most) < value, Reason.POSITION_LIMIT, to_e6(value), most
+
+    # Answers to an order
+
+    def _new_order(self, event: Row, ts_ns: int) -> Row:
+        names = "session client clordid side ord_type tif qty limit_px_e6".split()
+        order = {name: event[name] for name in names} | {
+            "order_id": len(self.orders) + 1,
+            "instrument": None,
+            "isin": None,  # an order that a kill switch stopped was never looked at
+            "state": int(OrderState.NEW),
+            "recv_ns": ts_ns,
+        }
+        if order["ord_type"] != LIMIT:
+            order["limit_px_e6"] = 0
+        order |= dict.fromkeys("filled_qty filled_e6 zone route reason desk_item".split(), 0)
+        self.orders.append(order)
+        self.by_clordid[event["session"], event["clordid"]] = order
+        self.client_use[event["client"]]["orders"] += 1
+        return order
+
+    def _reject(self, order: Row, record: Row, failure: Failure) -> None:
+        order["state"] = int(OrderState.REJECTED)
+        order["reason"] = int(failure[0])
+        record["order_state"] = order["state"]
+        if failure[0] == Reason.ZONE_REJECTED:
+            record["route"] = order["route"]
+        self._execute(Kind.REJECTED, record, failure)
+
+    def _answer(self, order: Row, record: Row, ts_ns: int) -> None:
+        """Price an order by our quote and the policy, and fill it or cancel it."""
+        quote = self.quotes[order["instrument"]]
+        if quote["state"] != QuoteState.LIVE:
+            self._reject(order, record, (Reason.NO_QUOTE, None, None))
+            return
+        record["route"] = order["route"]
+        px = self._price(order, quote, record, ts_ns)
+        if through_limit(order, px):
+            order["state"] = record["order_state"] = int(OrderState.CANCELLED)
+            order["reason"] = int(Reason.NOT_MARKETABLE)
+            self._execute(Kind.CANCELLED, record, (Reason.NOT_MARKETABLE, None, None))
+            return
+        quoted = units(record["quote_px_e6"])
+        gain = quoted - px if order["side"] == BUY else px - quoted
+        record["improvement_e6"] = to_e6(gain)
+        self._fill(order, order["qty"], px, gain, record)
+
+    def _price(self, order: Row, quote: Row, record: Row, ts_ns: int) -> Decimal:
+        """What the policy asks for, as far as the gate lets it through."""
+        band = self.instruments[order["instrument"]]["tick_band"]
+        bid, ask = units(quote["bid_px_e6"]), units(quote["ask_px_e6"])
+        quoted = ask if order["side"] == BUY else bid
+        inputs = {
+            "side": order["side"],
+            "qty": order["qty"],
+            "notional_e6": record["notional_e6"],
+            "zone": order["zone"],
+            "quote_px_e6": to_e6(quoted),
+            "bid_px_e6": quote["bid_px_e6"],
+            "ask_px_e6": quote["ask_px_e6"],
+            "tick_e6": to_e6(tick_at(quoted, band)),
+            "mid_x2_e6": quote["bid_px_e6"] + quote["ask_px_e6"],
+            "position_qty": self.positions[order["instrument"]]["qty"],
+            "recv_ns": ts_ns,
+            "param": list(self.params["policy_param"]),
+        }
+        asked_e6 = self.policy(inputs)
+        px, clamp = self._gate(order["side"], units(asked_e6), (bid, ask), band)
+        record |= {"tick_e6": inputs["tick_e6"], "policy_px_e6": asked_e6, "clamp": int(clamp)}
+        record |= {"quote_px_e6": inputs["quote_px_e6"], "policy_hash": self.params["policy_hash"]}
+        return px
+
+    def _gate(
+        self, side: int, px: Decimal, quote: tuple[Decimal, Decimal], band: int
+    ) -> tuple[Decimal, int]:
+        bid, ask = quote
+        buying = side == BUY
+        quoted = ask if buying else bid
+        if not 0 < px <= PX_MAX:
+            return quoted, Clamp.NOT_A_PRICE
+        if px > ask if buying else px < bid:
+            return quoted, Clamp.WORSE_THAN_QUOTE
+        if px < bid if buying else px > ask:
+            return quoted, Clamp.OUTSIDE_QUOTE
+        allowed = round_to_tick(px, band, ROUND_CEILING if buying else ROUND_FLOOR)
+        if 2 * px == bid + ask or px == allowed:
+            return px, Clamp.NONE
+        return allowed, Clamp.OFF_TICK
+
+    def _fill(self, order: Row, qty: int, px: Decimal, gain: Decimal, record: Row) -> None:
+        """Positions, the client's day and the order move; the client is told."""
+        row = self.instruments[order["instrument"]]
+        position = self.positions[order["instrument"]]
+        use = self.client_use[order["client"]]
+        change = signed_for_firm(order, qty)
+        record["position_before"] = position["qty"]
+        position["qty"] += change
+        record["position_after"] = position["qty"]
+        position["cash_e6"] -= to_e6(px * change)
+        position["improvement_e6"] += to_e6(gain * qty)
+        position["fills"] += 1
+        position["traded_qty"] += qty
+        use["filled_eur_e6"] += self._eur_e6(row, px * qty)
+        use["fills"] += 1
+        order["filled_qty"] += qty
+        order["filled_e6"] += to_e6(px * qty)
+        whole = order["filled_qty"] == order["qty"]
+        order["state"] = int(OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED)
+        record |= {"last_qty": qty, "last_px_e6": to_e6(px), "order_state": order["state"]}
+        record |= {name: order[name] for name in ("filled_qty", "filled_e6")}
+        self._execute(Kind.FILL, record)
+
+    # The desk
+
+    def _enqueue(self, order: Row, record: Row, ts_ns: int) -> None:
+        item = {name: order[name] for name in ITEM_FIELDS if name in order} | {
+            "item_id": len(self.items) + 1,
+            "state": int(DeskState.QUEUED),
+            "currency": self.instruments[order["instrument"]]["currency"],
+            "notional_e6": record["notional_e6"],
+            "bid_px_e6": record["bbo_bid_px_e6"],
+            "ask_px_e6": record["bbo_ask_px_e6"],
+            "trader": 0,
+            "quote_px_e6": 0,
+            "created_ns": ts_ns,
+            "deadline_ns": ts_ns + self.params["desk_ttl_ns"],
+        }
+        self.items.append(item)
+        order["desk_item"] = item["item_id"]
+        record |= {"route": order["route"], "desk_item": item["item_id"]}
+        record["order_state"] = order["state"]
+        self._execute(Kind.NEW, record)
+        self._show_item(item, ts_ns)
+
+    def _open_item(self, order: Row) -> Row | None:
+        if not order["desk_item"]:
+            return None
+        item = self.items[order["desk_item"] - 1]
+        return item if self._is_open(item) else None
+
+    def _is_open(self, item: Row) -> bool:
+        return item["state"] in (DeskState.QUEUED, DeskState.CLAIMED, DeskState.QUOTED)
+
+    def _show_item(self, item: Row, ts_ns: int) -> None:
+        item["changed_ns"] = ts_ns
+        self.outputs.append({"type": "desk_item"} | item)
+
+    def _close(self, order: Row, item: Row, how: tuple[int, int], record: Row) -> None:
+        """End an open item and its order, for a reason that is not a fill."""
+        kind, reason = how
+        expired = kind == Kind.EXPIRED
+        order["state"] = int(OrderState.EXPIRED if expired else OrderState.CANCELLED)
+        order["reason"] = int(reason)
+        item["state"] = int(DeskState.EXPIRED if expired else DeskState.CANCELLED)
+        if reason == Reason.DESK_DECLINED:
+            item["state"] = int(DeskState.DECLINED)
+        record["order_state"] = order["state"]
+        self._execute(kind, record, (reason, None, None))
+
+    def _work_item(self, command: Row, ts_ns: int) -> Failure | None:
+        failure = first_failure(self._item_checks(command))
+        if failure:
+            return failure
+        item = self.items[command["item_id"] - 1]
+        order = self.orders[item["order_id"] - 1]
+        if command["action"] == DeskAction.CLAIM:
+            return self._claim(item, command, ts_ns)
+        if command["action"] == DeskAction.QUOTE:
+            return self._quote_item(order, item, command, ts_ns)
+        if command["action"] == DeskAction.FILL:
+            return self._fill_item(order, item, command, ts_ns)
+        item["trader"] = command["trader"]
+        record = self._record_of_order(order, ts_ns)
+        self._close(order, item, (Kind.CANCELLED, Reason.DESK_DECLINED), record)
+        self._show_item(item, ts_ns)
+        return None
+
+    def _item_checks(self, command: Row) -> Iterator[Check]:
+        unknown = not 1 <= command["item_id"] <= len(self.items)
+        yield unknown, Reason.UNKNOWN_ITEM, None, None
+        item = self.items[command["item_id"] - 1]
+        yield not self._is_open(item), Reason.ITEM_CLOSED, None, None
+        claimed = item["state"] != DeskState.QUEUED
+        other = claimed and item["trader"] != command["trader"]
+        yield other, Reason.ITEM_NOT_YOURS, None, None
+
+    def _claim(self, item: Row, command: Row, ts_ns: int) -> None:
+        item |= {"state": int(DeskState.CLAIMED), "trader": command["trader"]}
+        self._show_item(item, ts_ns)
+
+    def _quote_item(self, order: Row, item: Row, command: Row, ts_ns: int) -> Failure | None:
+        px_e6 = command["px_e6"] or item["quote_px_e6"]
+        failure = first_failure(self._item_price_checks(order, px_e6, ts_ns))
+        if failure:
+            return failure
+        item |= {"trader": command["trader"], "state": int(DeskState.QUOTED)}
+        item["quote_px_e6"] = px_e6
+        quoted = {"last_px_e6": px_e6, "trader": command["trader"]}
+        bbo = self._bbo(order["instrument"], ts_ns)
+        record = self._record_of_order(order, ts_ns) | quoted | self._bbo_fields(bbo)
+        self._execute(Kind.DESK_QUOTE, record)
+        self._show_item(item, ts_ns)
+        return None
+
+    def _item_price_checks(self, order: Row, px_e6: int, ts_ns: int) -> Iterator[Check]:
+        px = units(px_e6)
+        yield not 0 < px <= PX_MAX, Reason.ITEM_NO_PX, None, None
+        bbo = self._bbo(order["instrument"], ts_ns)
+        usable = bbo["state"] in (BboState.NORMAL, BboState.LOCKED)
+        at_mid = usable and 2 * px == bbo["bid"] + bbo["ask"]
+        band = self.instruments[order["instrument"]]["tick_band"]
+        off_tick = not on_tick(px, band) and not at_mid
+        yield off_tick, Reason.PX_OFF_TICK, px_e6, to_e6(tick_at(px, band))
+        yield through_limit(order, px), Reason.ITEM_THROUGH_LIMIT, px_e6, order["limit_px_e6"]
+
+    def _fill_item(self, order: Row, item: Row, command: Row, ts_ns: int) -> Failure | None:
+        left = order["qty"] - order["filled_qty"]
+        qty = command["qty"] or left
+        px_e6 = command["px_e6"] or item["quote_px_e6"]
+        failure = first_failure(self._item_fill_checks(order, qty, px_e6, ts_ns))
+        if failure:
+            return failure
+        item |= {"state": int(DeskState.CLAIMED), "trader": command["trader"]}
+        record = self._record_of_order(order, ts_ns) | {"trader": command["trader"]}
+        record |= self._bbo_fields(self._bbo(order["instrument"], ts_ns))
+        record |= self._threshold_fields(self.instruments[order["instrument"]], self._regime(ts_ns))
+        self._fill(order, qty, units(px_e6), Decimal(0), record)
+        item["filled_qty"] = order["filled_qty"]
+        if order["state"] == OrderState.FILLED:
+            item["state"] = int(DeskState.FILLED)
+        elif order["tif"] == IOC:
+            record = self._record_of_order(order, ts_ns)
+            self._close(order, item, (Kind.CANCELLED, Reason.DESK_REMAINDER), record)
+            item["state"] = int(DeskState.FILLED)
+        self._show_item(item, ts_ns)
+        return None
+
+    def _item_fill_checks(self, order: Row, qty: int, px_e6: int, ts_ns: int) -> Iterator[Check]:
+        row, left = self.instruments[order["instrument"]], order["qty"] - order["filled_qty"]
+        part = order["tif"] == FOK and qty != left
+        yield from self._item_price_checks(order, px_e6, ts_ns)
+        yield not 0 < qty <= left or part, Reason.ITEM_QTY, qty, left
+        yield qty % row["lot"] != 0, Reason.QTY_OFF_LOT, qty, row["lot"]
+        double = 2 * units(px_e6) * qty
+        yield to_e6(double) > WHOLE_MAX, Reason.NOTIONAL_OVERFLOW, None, None
+        yield self.firm_killed, Reason.KILLED_FIRM, None, None
+        client_killed = bool(self.client_use[order["client"]]["killed"])
+        yield client_killed, Reason.KILLED_CLIENT, None, None
+        killed = bool(self.positions[order["instrument"]]["killed"])
+        yield killed, Reason.KILLED_INSTRUMENT, None, None
+        px = units(px_e6)
+        yield from self._day_checks(order, self._eur_e6(row, px * qty))
+        yield self._position_check(order, qty, px)
+
+    def _switch(self, command: Row) -> Failure | None:
+        killed = command["action"] == DeskAction.KILL
+        scope, subject = command["scope"], command["subject"]
+        tables = {KillScope.CLIENT: self.client_use, KillScope.INSTRUMENT: self.positions}
+        if scope == KillScope.FIRM:
+            self.firm_killed = killed
+        elif scope not in tables:
+            return Reason.UNKNOWN_ACTION, None, None
+        elif subject not in tables[scope]:
+            return Reason.UNKNOWN_SUBJECT, None, None
+        else:
+            tables[scope][subject]["killed"] = int(killed)
+        return None
+
+    # Records
+
+    def _record_of_event(self, event: Row, ts_ns: int) -> Row:
+        """An execution before anything is known but what the client sent."""
+        names = "session client isin clordid orig_clordid side ord_type tif qty limit_px_e6"
+        record = {name: event[name] for name in names.split()}
+        zeros = "order_id last_qty last_px_e6 filled_qty filled_e6 reason zone desk_item trader"
+        return record | dict.fromkeys(zeros.split(), 0) | {"ts_ns": ts_ns, "order_state": None}
+
+    def _record_of_order(self, order: Row, ts_ns: int) -> Row:
+        record = self._record_of_event(order | {"orig_clordid": ""}, ts_ns)
+        names = "order_id filled_qty filled_e6 zone route desk_item".split()
+        return (
+            record
+            | {name: order[name] for name in names}
+            | {
+                "order_state": order["state"],
+                "trader": None,
+            }
+        )
+
+    def _bbo_fields(self, bbo: Row) -> Row:
+        prices = {f"bbo_{s}_px_e6": to_e6(bbo[s]) for s in ("bid", "ask")}
+        mrm = {f"mrm_{s}_px_e6": to_e6(bbo[f"mrm_{s}"]) for s in ("bid", "ask")}
+        rest = {f"bbo_{name}": bbo[name] for name in ("state", "bid_venue", "ask_venue", "age_ns")}
+        return prices | mrm | rest
+
+    def _threshold_fields(self, row: Row, regime: int | None) -> Row:
+        """The rules in force and what they make of the instrument; no Qmin and T if illiquid."""
+        if regime is None:
+            return {"regime": -1}
+        qmin, threshold = self._thresholds(row, regime)
+        stored = {name: row[name] for name in ("sms_e6", "lis_e6", "loaded_row")}
+        return stored | {
+            "regime": regime,
+            "qmin_e6": to_e6(qmin),
+            "threshold_e6": to_e6(threshold),
+        }
+
+    def _quote_fields(self, instrument: int) -> Row:
+        quote = self.quotes[instrument]
+        if quote["state"] != QuoteState.LIVE:
+            quote = dict.fromkeys(quote, 0)
+        names = ("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty")
+        return {f"quote_{name}": quote[name] for name in names} | {"quote_id": quote["quote_id"]}
+
+    def _execute(self, kind: int, record: Row, failure: Failure | None = None) -> None:
+        self.executions_count += 1
+        reason, value, limit = failure or (Reason.NONE, None, None)
+        made = {"type": "execution", "kind": int(kind), "exec_id": self.executions_count}
+        why = {"reason": int(reason), "reason_value": value, "reason_limit": limit}
+        self.outputs.append(made | record | why)
+
+    def _take_outputs(self) -> list[Row]:
+        """The outputs of one input: executions, desk items, desk results, quotes."""
+        order = ("execution", "desk_item", "desk_result", "quote")
+        taken = sorted(self.outputs, key=lambda row: order.index(row["type"]))
+        self.outputs = []
+        return taken

@@ -1,0 +1,62 @@
+"""A gateway without sockets: a session logged on, its bytes put in and taken out by hand."""
+
+from typing import Any
+
+import numpy as np
+
+from gateway import wire
+from gateway.wire import SessionState, Wire
+from tests.fix_text import as_array, raw
+
+OWN_MIC = b"XSIX"
+HEARTBEAT_NS = 30 * 10**9
+
+
+def allocate() -> Wire:
+    """The gateway's tables, with a name for our own venue."""
+    made = wire.allocate()
+    made.own_mic[:] = as_array(OWN_MIC)
+    return made
+
+
+def log_on(wires: Wire, session_id: int, them: str, client: int = 0, mifid: int = 0) -> Any:
+    """Session and connection of the same number, next in sequence in both directions."""
+    session, connection = wires.sessions[session_id], wires.connections[session_id]
+    header = as_array(raw(f"49=SI|56={them}|"))
+    wires.headers[session_id, : len(header)] = header
+    wires.their_ids[session_id, : len(them)] = as_array(them.encode())
+    wires.our_ids[session_id, :2] = as_array(b"SI")
+    session["client"] = client
+    session["state"] = SessionState.ON
+    session["connection"] = session_id
+    session["heartbeat_ns"] = HEARTBEAT_NS
+    session["mifid_fields"] = mifid
+    session["begin_size"] = len(header)
+    session["sender_size"], session["target_size"] = len(them), len("SI")
+    connection["session"] = session_id
+    connection["fd"] = 1_000 + session_id
+    return session
+
+
+def receive(wires: Wire, session_id: int, data: bytes) -> None:
+    """What a socket would have brought."""
+    connection = wires.connections[session_id]
+    end = int(connection["rx_end"])
+    wires.rx[session_id, end : end + len(data)] = as_array(data)
+    connection["rx_end"] = end + len(data)
+
+
+def sent(wires: Wire, session_id: int) -> bytes:
+    """What a socket would have taken; it is gone from the queue."""
+    connection = wires.connections[session_id]
+    data = wires.tx[session_id, : int(connection["tx_end"])].tobytes()
+    connection["tx_end"] = 0
+    return data
+
+
+def row(dtype: np.dtype, **fields: Any) -> Any:
+    """One struct row of the named fields."""
+    made = np.zeros(1, dtype)[0]
+    for name, value in fields.items():
+        made[name] = value
+    return made
