@@ -1,11 +1,11 @@
 """Venue quotes to the best bid and offer, with staleness, locked and crossed states."""
 
 from engine.enums import BboState, Phase
-from engine.jit import clear_record, njit
+from engine.jit import clear_record, inlined
 from engine.limits import VENUES_MAX
 
 
-@njit
+@inlined
 def consolidate(tables, instrument_id, ts_ns):
     """Fill and return the scratch row `tables.bbo[0]` for this instrument at this time."""
     best = tables.bbo[0]
@@ -41,7 +41,7 @@ def consolidate(tables, instrument_id, ts_ns):
     return best
 
 
-@njit
+@inlined
 def _take_sides(best, book, venue, has_bid, has_ask):
     if has_bid and book["bid_px_e6"] > best["bid_px_e6"]:
         best["bid_px_e6"] = book["bid_px_e6"]
@@ -51,7 +51,7 @@ def _take_sides(best, book, venue, has_bid, has_ask):
         best["ask_venue"] = venue
 
 
-@njit
+@inlined
 def _state(best, quoted, counted):
     if not quoted:
         return BboState.EMPTY
@@ -66,7 +66,7 @@ def _state(best, quoted, counted):
     return BboState.NORMAL
 
 
-@njit
+@inlined
 def is_tradable(best):
     """Whether orders may be answered on this BBO."""
     return best["state"] == BboState.NORMAL or best["state"] == BboState.LOCKED

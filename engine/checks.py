@@ -5,13 +5,13 @@ Each function answers a Reason and leaves `reason_value` and `reason_limit` in t
 
 from engine import ticks
 from engine.enums import BboState, OrdType, Phase, Reason, Side, Tif
-from engine.jit import njit
+from engine.jit import inlined
 from engine.limits import INT64_MAX, PX_E6_MAX, QTY_MAX, VENUES_MAX
 from engine.money import add_capped, fits_product, to_eur_e6
 from engine.zones import BPS
 
 
-@njit
+@inlined
 def fail(execution, reason, value, limit):
     """Record the number that failed and the one it failed against."""
     execution["reason_value"] = value
@@ -19,14 +19,14 @@ def fail(execution, reason, value, limit):
     return reason
 
 
-@njit
+@inlined
 def passed(execution):
     """Count one more check passed, for the explain record."""
     execution["checks"] += 1
     return Reason.NONE
 
 
-@njit
+@inlined
 def check_kill(tables, execution, client_id):
     """Kill switch of firm and client (RTS 6 Art 12)."""
     if tables.counters[0]["kill_firm"] != 0:
@@ -36,7 +36,7 @@ def check_kill(tables, execution, client_id):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_instrument(tables, execution, instrument_id):
     """Known, not stopped, and one for which the firm is SI."""
     if instrument_id < 0:
@@ -48,7 +48,7 @@ def check_instrument(tables, execution, instrument_id):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_hours(tables, execution, instrument_id, ts_ns):
     """Published trading hours, and the phase of the most relevant market."""
     params = tables.params[0]
@@ -63,7 +63,7 @@ def check_hours(tables, execution, instrument_id, ts_ns):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_terms(execution, instrument, event):
     """Side, type, time in force, currency, quantity."""
     side = event["side"]
@@ -83,12 +83,12 @@ def check_terms(execution, instrument, event):
         return fail(execution, Reason.QTY_NOT_POSITIVE, qty, 1)
     if qty > QTY_MAX:
         return fail(execution, Reason.QTY_TOO_LARGE, qty, QTY_MAX)
-    if qty % instrument["lot"] != 0:
+    if instrument["lot"] != 1 and qty % instrument["lot"] != 0:
         return fail(execution, Reason.QTY_OFF_LOT, qty, instrument["lot"])
     return passed(execution)
 
 
-@njit
+@inlined
 def check_px(tables, execution, instrument, event):
     """Limit price: positive, not absurd, on tick."""
     if event["ord_type"] == OrdType.LIMIT:
@@ -103,7 +103,7 @@ def check_px(tables, execution, instrument, event):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_bbo(tables, execution, best):
     """A fresh, two-sided, uncrossed market."""
     state = best["state"]
@@ -118,7 +118,7 @@ def check_bbo(tables, execution, best):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_notional(execution, qty, mid_x2_e6):
     """The order's value must fit an int64."""
     if not fits_product(qty, mid_x2_e6):
@@ -126,7 +126,7 @@ def check_notional(execution, qty, mid_x2_e6):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_collar(tables, execution, event, mid_x2_e6):
     """RTS 6 Art 15(1)(a): no limit price too far from the reference price, on either side."""
     if event["ord_type"] == OrdType.LIMIT:
@@ -139,7 +139,7 @@ def check_collar(tables, execution, event, mid_x2_e6):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_order_limits(tables, execution, instrument, client_id, notional_e6):
     """RTS 6 Art 15(1)(b): largest order of the client and of the instrument."""
     limit = tables.clients[client_id]["order_max_eur_e6"]
@@ -152,7 +152,7 @@ def check_order_limits(tables, execution, instrument, client_id, notional_e6):
     return passed(execution)
 
 
-@njit
+@inlined
 def check_fill_limits(tables, execution, instrument_id, client_id, position_after, mid_x2_e6):
     """What a fill may add up to: the client's day (MiFIR Art 17(2)) and the firm's position.
 

@@ -8,7 +8,7 @@ from engine.bbo import consolidate, is_tradable
 from engine.checks import check_fill_limits, check_kill, fail
 from engine.enums import DeskAction, DeskState, ExecKind, OrderState, Reason, Side, Tif
 from engine.fills import apply_fill, copy_progress, firm_qty
-from engine.jit import njit
+from engine.jit import inlined, njit
 from engine.limits import OUTPUTS_MAX, PX_E6_MAX
 from engine.money import fits_product
 from engine.outbox import put_desk_item
@@ -16,7 +16,7 @@ from engine.report import copy_bbo, from_order
 from engine.zones import set_thresholds
 
 
-@njit
+@inlined
 def is_open(item):
     """Whether the item still waits for something."""
     state = item["state"]
@@ -92,7 +92,7 @@ def end_order(outbox, order, kind, order_state, reason):
     return execution
 
 
-@njit
+@inlined
 def number(tables, execution, ts_ns):
     """Give an execution its id and time."""
     tables.counters[0]["executions"] += 1

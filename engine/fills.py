@@ -1,17 +1,17 @@
 """A fill against the firm's capital: order, position, cash, the client's day."""
 
 from engine.enums import ExecKind, OrderState, Side
-from engine.jit import njit
+from engine.jit import inlined
 from engine.money import to_eur_e6
 
 
-@njit
+@inlined
 def firm_qty(side, qty):
     """The firm's signed quantity when a client trades `qty`: it takes the other side."""
     return -qty if side == Side.BUY else qty
 
 
-@njit
+@inlined
 def apply_fill(tables, execution, order, qty, px_e6, improvement_e6):
     """Move every balance by one fill and write it into the execution. Limits were checked."""
     position = tables.positions[order["instrument"]]
@@ -39,7 +39,7 @@ def apply_fill(tables, execution, order, qty, px_e6, improvement_e6):
     copy_progress(execution, order)
 
 
-@njit
+@inlined
 def copy_progress(execution, order):
     """What every report says of its order."""
     execution["order_state"] = order["state"]

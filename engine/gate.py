@@ -6,11 +6,11 @@ public quote and is worth at least one tick, or is the midpoint.
 
 from engine import ticks
 from engine.enums import Clamp, Side
-from engine.jit import njit
+from engine.jit import inlined
 from engine.limits import PX_E6_MAX
 
 
-@njit
+@inlined
 def gate(tables, band, side, quote, wanted_px_e6):
     """The price a fill may have, and what was done to the one asked for: `(px_e6, Clamp)`."""
     bid = quote["bid_px_e6"]
@@ -28,6 +28,8 @@ def gate(tables, band, side, quote, wanted_px_e6):
             return quoted, Clamp.WORSE_THAN_QUOTE
         if wanted_px_e6 > ask:
             return quoted, Clamp.OUTSIDE_QUOTE
+    if wanted_px_e6 == quoted:
+        return quoted, Clamp.NONE
     if 2 * wanted_px_e6 == bid + ask:  # MiFIR Art 17a(2)
         return wanted_px_e6, Clamp.NONE
     if side == Side.BUY:

@@ -23,12 +23,17 @@ JIT = not numba.config.DISABLE_JIT
 
 
 def source_hash() -> str:
-    """Hex digest over every source file of the product and the compiler's versions."""
+    """Hex digest over the compiler's versions and every source that compiled code is made of.
+
+    That is all of `engine` and whatever else speaks of `engine.jit` or `engine.handle`.
+    """
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
     for package in PACKAGES:
         for path in sorted((SOURCES / package).rglob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+            text = path.read_bytes()
+            if package == "engine" or b"engine.jit" in text or b"engine.handle" in text:
+                digest.update(path.name.encode())
+                digest.update(text)
     return digest.hexdigest()[:16]
 
 
@@ -89,6 +94,65 @@ if JIT:
             target = builder.bitcast(arguments[0], source.type)
             size = ir.Constant(ir.IntType(64), record.size)
             cgutils.raw_memcpy(builder, target, source, size, 1)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    @intrinsic
+    def copy_bytes(typing_context, target, at, source, start, size):  # type: ignore[no-untyped-def]
+        """Copy `size` bytes from `source[start:]` to `target[at:]`; they may overlap."""
+        signature = types.void(target, types.int64, source, types.int64, types.int64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            into = _byte_pointer(context, builder, signature.args[0], arguments[0], arguments[1])
+            outof = _byte_pointer(context, builder, signature.args[2], arguments[2], arguments[3])
+            cgutils.raw_memmove(builder, into, outof, arguments[4], 1)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    @intrinsic
+    def peek(typing_context, buffer, at):  # type: ignore[no-untyped-def]
+        """The byte at a place that is known to be within the buffer, as int64."""
+        signature = types.int64(buffer, types.int64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            pointer = _byte_pointer(context, builder, signature.args[0], *arguments)
+            return builder.zext(builder.load(pointer), ir.IntType(64))
+
+        return signature, codegen
+
+    @intrinsic
+    def peek_word(typing_context, buffer, at):  # type: ignore[no-untyped-def]
+        """The 8 bytes at a place that is known to be within the buffer, as uint64."""
+        signature = types.uint64(buffer, types.int64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            pointer = _byte_pointer(context, builder, signature.args[0], *arguments)
+            word = builder.bitcast(pointer, ir.IntType(64).as_pointer())
+            return builder.load(word, align=1)
+
+        return signature, codegen
+
+    @intrinsic
+    def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+        """Zero bits below the lowest one bit of a uint64 that is not zero."""
+        signature = types.int64(types.uint64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+        return signature, codegen
+
+    @intrinsic
+    def poke_word(typing_context, buffer, at, value):  # type: ignore[no-untyped-def]
+        """Write 8 bytes to a place that is known to be within the buffer."""
+        signature = types.void(buffer, types.int64, types.int64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            pointer = _byte_pointer(context, builder, signature.args[0], *arguments[:2])
+            word = builder.bitcast(pointer, ir.IntType(64).as_pointer())
+            builder.store(arguments[2], word, align=1)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -158,6 +222,21 @@ else:
         fresh = np.frombuffer(source, record.dtype)[0]
         for name in record.dtype.names:
             record[name] = fresh[name]
+
+    def copy_bytes(target, at, source, start, size):  # type: ignore[no-untyped-def]
+        target[at : at + size] = source[start : start + size].copy()
+
+    def peek(buffer, at):  # type: ignore[no-untyped-def]
+        return int(buffer[at])
+
+    def peek_word(buffer, at):  # type: ignore[no-untyped-def]
+        return int.from_bytes(buffer[at : at + 8].tobytes(), "little")
+
+    def trailing_zeros(word):  # type: ignore[no-untyped-def]
+        return (word & -word).bit_length() - 1
+
+    def poke_word(buffer, at, value):  # type: ignore[no-untyped-def]
+        store_word(buffer, at, value)
 
     def clear_record(record):  # type: ignore[no-untyped-def]
         get_record(record, np.zeros(record.dtype.itemsize, np.uint8), 0)

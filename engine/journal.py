@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import JIT, njit, store_word
+from engine.jit import JIT, inlined, njit, peek_word, poke_word, store_word
 from engine.limits import FRAME_ALIGN, FRAME_SIZE_MAX, SEGMENT_SIZE
 
 HEADER_SIZE = 64
@@ -91,14 +91,13 @@ class Journal(Handle):
 
     buffer: Any  # uint8[SEGMENT_SIZE]
     words: Any  # the same memory as int64
-    lanes: Any  # the same memory as uint64
     writer: Any  # writer[1]
 
 
 def over(buffer: Any, state: Any) -> Journal:
     """A journal over the memory of one segment."""
     return Journal(
-        buffer=buffer, words=buffer.view(np.int64), lanes=buffer.view(np.uint64), writer=state
+        buffer=buffer, words=buffer.view(np.int64), writer=state
     )
 
 
@@ -107,19 +106,19 @@ def in_memory(size: int = SEGMENT_SIZE) -> Journal:
     return over(np.zeros(size, np.uint8), np.zeros(1, writer))
 
 
-@njit
+@inlined
 def room(journal):
     """Bytes left in the segment."""
     return journal.buffer.shape[0] - journal.writer[0]["offset"]
 
 
-@njit
+@inlined
 def position(journal):
     """Where the next frame goes, counted from the start of the whole journal."""
     return journal.writer[0]["base"] + journal.writer[0]["offset"]
 
 
-@njit
+@inlined
 def body_at(journal):
     """Offset at which the body of the next frame is to be written before `end_frame`."""
     return journal.writer[0]["offset"] + HEADER_SIZE
@@ -132,8 +131,11 @@ def end_frame(journal, kind, session, fix_seq, ts_ns, body_size):
     offset = state["offset"]
     size = (HEADER_SIZE + body_size + FRAME_ALIGN - 1) // FRAME_ALIGN * FRAME_ALIGN
     assert size <= FRAME_SIZE_MAX and offset + size <= journal.buffer.shape[0]
-    for i in range(offset + HEADER_SIZE + body_size, offset + size):
-        journal.buffer[i] = 0
+    used = HEADER_SIZE + body_size
+    for at in range(offset + used // 8 * 8 + 8, offset + size, 8):
+        poke_word(journal.buffer, at, 0)
+    for at in range(offset + used, min(offset + used // 8 * 8 + 8, offset + size)):
+        journal.buffer[at] = 0
     state["seq"] += 1
     word = offset >> 3
     journal.words[word + SEQ] = state["seq"]
@@ -142,7 +144,7 @@ def end_frame(journal, kind, session, fix_seq, ts_ns, body_size):
     journal.words[word + SESSION] = session
     journal.words[word + FIX_SEQ] = fix_seq
     journal.words[word + BODY_SIZE] = body_size
-    journal.words[word + CHECKSUM] = checksum(journal.lanes, word, size)
+    journal.words[word + CHECKSUM] = checksum(journal.buffer, offset, size)
     store_word(journal.buffer, offset, size)
     state["offset"] = offset + size
     state["last"] = state["base"] + offset
@@ -153,26 +155,24 @@ if JIT:
     _P = np.uint64(0x9E3779B97F4A7C15)
     _SHIFT = np.uint64(32)
 
-    @njit
-    def checksum(lanes, word, size):
+    @inlined
+    def checksum(buffer, offset, size):
         """64-bit checksum of a frame, all but its size and checksum words.
 
         Each step is a bijection of the lane, so a change within any one word always shows.
         """
         a = np.uint64(size)
-        b = _P
-        c = lanes[word + TS]
-        d = _P
-        b = (b ^ lanes[word + SEQ]) * _P
-        c = (c ^ lanes[word + KIND] * _P) * _P
-        c = (c ^ lanes[word + SESSION]) * _P
-        d = (d ^ lanes[word + FIX_SEQ]) * _P
-        d = (d ^ lanes[word + BODY_SIZE]) * _P
-        for i in range(word + 8, word + (size >> 3), 4):
-            a = (a ^ lanes[i]) * _P
-            b = (b ^ lanes[i + 1]) * _P
-            c = (c ^ lanes[i + 2]) * _P
-            d = (d ^ lanes[i + 3]) * _P
+        b = (_P ^ peek_word(buffer, offset + 8 * SEQ)) * _P
+        c = peek_word(buffer, offset + 8 * TS)
+        c = (c ^ peek_word(buffer, offset + 8 * KIND) * _P) * _P
+        c = (c ^ peek_word(buffer, offset + 8 * SESSION)) * _P
+        d = (_P ^ peek_word(buffer, offset + 8 * FIX_SEQ)) * _P
+        d = (d ^ peek_word(buffer, offset + 8 * BODY_SIZE)) * _P
+        for at in range(offset + HEADER_SIZE, offset + size, 32):
+            a = (a ^ peek_word(buffer, at)) * _P
+            b = (b ^ peek_word(buffer, at + 8)) * _P
+            c = (c ^ peek_word(buffer, at + 16)) * _P
+            d = (d ^ peek_word(buffer, at + 24)) * _P
             a ^= a >> _SHIFT
             b ^= b >> _SHIFT
             c ^= c >> _SHIFT
@@ -186,20 +186,19 @@ else:
     _P = 0x9E3779B97F4A7C15
     _MASK = 2**64 - 1
 
-    def checksum(lanes, word, size):  # type: ignore[no-untyped-def]
+    def checksum(buffer, offset, size):  # type: ignore[no-untyped-def]
         """The interpreted twin of the compiled checksum."""
-        head = [int(x) for x in lanes[word : word + 8]]
-        a, b, c, d = int(size), _P, head[TS], _P
-        b = (b ^ head[SEQ]) * _P & _MASK
-        c = (c ^ head[KIND] * _P & _MASK) * _P & _MASK
-        c = (c ^ head[SESSION]) * _P & _MASK
-        d = (d ^ head[FIX_SEQ]) * _P & _MASK
-        d = (d ^ head[BODY_SIZE]) * _P & _MASK
+        words = buffer[offset : offset + size].view(np.uint64).tolist()
+        a, b, c, d = int(size), _P, words[TS], _P
+        b = (b ^ words[SEQ]) * _P & _MASK
+        c = (c ^ words[KIND] * _P & _MASK) * _P & _MASK
+        c = (c ^ words[SESSION]) * _P & _MASK
+        d = (d ^ words[FIX_SEQ]) * _P & _MASK
+        d = (d ^ words[BODY_SIZE]) * _P & _MASK
         state = [a, b, c, d]
-        body = lanes[word + 8 : word + (int(size) >> 3)].tolist()
-        for i in range(0, len(body), 4):
+        for i in range(8, len(words), 4):
             for lane in range(4):
-                mixed = (state[lane] ^ body[i + lane]) * _P & _MASK
+                mixed = (state[lane] ^ words[i + lane]) * _P & _MASK
                 state[lane] = mixed ^ (mixed >> 32)
         a, b, c, d = state
         a = (a ^ b) * _P & _MASK
@@ -234,6 +233,6 @@ def frame_state(journal, offset, seq_before):
         return DAMAGED
     if seq_before >= 0 and journal.words[word + SEQ] != seq_before + 1:
         return DAMAGED
-    if checksum(journal.lanes, word, size) != journal.words[word + CHECKSUM]:
+    if checksum(journal.buffer, offset, size) != journal.words[word + CHECKSUM]:
         return DAMAGED
     return WHOLE

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import clear_record, njit
+from engine.jit import clear_record, inlined
 from engine.limits import OUTPUTS_MAX
 
 counts = np.dtype(
@@ -38,13 +38,13 @@ def allocate_outbox() -> Outbox:
     )
 
 
-@njit
+@inlined
 def clear(outbox):
     """Forget the outputs of the input before."""
     clear_record(outbox.counts[0])
 
 
-@njit
+@inlined
 def new_execution(outbox):
     """The next execution row, zeroed."""
     index = outbox.counts[0]["executions"]
@@ -54,7 +54,7 @@ def new_execution(outbox):
     return execution
 
 
-@njit
+@inlined
 def put_desk_item(outbox, item):
     """Emit the image of a desk item."""
     index = outbox.counts[0]["desk_items"]
@@ -62,7 +62,7 @@ def put_desk_item(outbox, item):
     outbox.desk_items[index] = item
 
 
-@njit
+@inlined
 def put_quote(outbox, quote):
     """Emit the image of our quote."""
     index = outbox.counts[0]["quotes"]
@@ -70,7 +70,7 @@ def put_quote(outbox, quote):
     outbox.quotes[index] = quote
 
 
-@njit
+@inlined
 def new_desk_result(outbox):
     """The answer to a desk command, zeroed."""
     outbox.counts[0]["desk_results"] = 1

@@ -3,12 +3,13 @@
 from engine import ticks
 from engine.bbo import is_tradable
 from engine.enums import BboState, QuoteState, Reason
-from engine.jit import njit
+from engine.jit import inlined, njit
 from engine.money import ceil_div
 from engine.outbox import put_quote
 from engine.zones import BPS, regime_at
 
-@njit
+
+@inlined
 def requote(tables, outbox, instrument_id, best, ts_ns):
     """Bring the quote of an instrument up to the BBO `best`; emit it if it changed."""
     quote = tables.quotes[instrument_id]

@@ -1,19 +1,19 @@
 """Execution rows: what is said of an order, filled from the event, the order and the market."""
 
 from engine.enums import QuoteState
-from engine.jit import njit
+from engine.jit import inlined, njit
 from engine.limits import CLORDID_WORDS, ISIN_WORDS
 from engine.outbox import new_execution
 
 
-@njit
+@inlined
 def copy_words(target, source, count):
     """Copy packed text."""
     for i in range(count):
         target[i] = source[i]
 
 
-@njit
+@inlined
 def from_event(outbox, event, ts_ns):
     """A new execution carrying what the client sent."""
     execution = new_execution(outbox)
@@ -65,14 +65,14 @@ def copy_order(execution, order):
     execution["desk_item"] = order["desk_item"]
 
 
-@njit
+@inlined
 def copy_instrument(execution, instrument):
     """ISIN and currency for the report."""
     copy_words(execution["isin"], instrument["isin"], ISIN_WORDS)
     execution["currency"] = instrument["currency"]
 
 
-@njit
+@inlined
 def copy_bbo(execution, best):
     """The market the decision saw."""
     execution["bbo_state"] = best["state"]
@@ -85,7 +85,7 @@ def copy_bbo(execution, best):
     execution["mrm_ask_px_e6"] = best["mrm_ask_px_e6"]
 
 
-@njit
+@inlined
 def copy_quote(execution, quote):
     """The quote that was public when the order was received."""
     if quote["state"] == QuoteState.LIVE:

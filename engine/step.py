@@ -20,7 +20,7 @@ from engine.enums import (
 )
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
-from engine.jit import call_policy, njit
+from engine.jit import call_policy, inlined, njit
 from engine.limits import CLORDID_WORDS, VENUES_MAX
 from engine.outbox import clear, new_desk_result
 from engine.quoting import requote
@@ -54,7 +54,7 @@ def on_order(tables, outbox, event, ts_ns, policy):
     desk.number(tables, execution, ts_ns)
 
 
-@njit
+@inlined
 def admit(tables, execution, event):
     """Give the order a row, unless there is no room or its ClOrdID(11) was used before."""
     counters = tables.counters[0]
@@ -90,7 +90,7 @@ def admit(tables, execution, event):
     return checks.passed(execution)
 
 
-@njit
+@inlined
 def answer(tables, outbox, execution, order, event, ts_ns, policy):
     """Check, place and execute an admitted order; answers Reason.NONE for a fill or desk item."""
     reason = checks.check_kill(tables, execution, event["client"])
@@ -127,7 +127,7 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     return place(tables, outbox, execution, order, event, ts_ns, policy)
 
 
-@njit
+@inlined
 def place(tables, outbox, execution, order, event, ts_ns, policy):
     """Zone and route of an order on a sound market, then its limits, then who answers."""
     instrument = tables.instruments[order["instrument"]]
@@ -176,7 +176,7 @@ def to_desk(tables, outbox, execution, order, ts_ns):
     return Reason.NONE
 
 
-@njit
+@inlined
 def auto_fill(tables, execution, order, event, ts_ns, policy):
     """Price by quote, policy and gate, then fill the whole order if its limit allows."""
     quote = tables.quotes[order["instrument"]]
@@ -202,7 +202,7 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
     return Reason.NONE
 
 
-@njit
+@inlined
 def ask_policy(tables, execution, event, quote, quoted, ts_ns, policy):
     """Fill the policy's inputs and call it; answers the price it asks for."""
     inputs = tables.policy_input[0]
@@ -223,7 +223,7 @@ def ask_policy(tables, execution, event, quote, quoted, ts_ns, policy):
     return call_policy(policy, inputs)
 
 
-@njit
+@inlined
 def close_unfilled(execution, order, reason):
     """Give an order that got neither fill nor desk item its final state."""
     if reason == Reason.NONE:
@@ -314,7 +314,7 @@ def on_venue_quote(tables, outbox, record, ts_ns):
     requote(tables, outbox, instrument_id, best, ts_ns)
 
 
-@njit
+@inlined
 def checked_px(px_e6):
     """A price the engine can multiply; anything else is no price."""
     if px_e6 < 0 or px_e6 > checks.PX_E6_MAX:

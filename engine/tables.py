@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import get_record, njit
+from engine.jit import get_record, inlined, njit
 from engine.limits import (
     CLORDID_WORDS,
     EUR_PER_UNIT_E9_MAX,
@@ -78,7 +78,7 @@ def touch(tables: Tables) -> None:
         table.view(np.uint8)[::4096] |= 0
 
 
-@njit
+@inlined
 def hash_word(seed, word):
     """Mix one word into a 31-bit hash; products stay below 2**63 so nothing wraps."""
     mixed = ((seed ^ (word & 0xFFFFFFFF)) * 0x2C1B3C6D) & 0x7FFFFFFF
@@ -86,7 +86,7 @@ def hash_word(seed, word):
     return mixed ^ (mixed >> 13)
 
 
-@njit
+@inlined
 def same_words(a, b, count):
     """Whether the first `count` words of two packed texts are equal."""
     for i in range(count):
@@ -95,7 +95,7 @@ def same_words(a, b, count):
     return True
 
 
-@njit
+@inlined
 def find_instrument(tables, isin):
     """Row of an ISIN (packed words), or -1."""
     slots = tables.isin_slots
@@ -109,7 +109,7 @@ def find_instrument(tables, isin):
     return -1
 
 
-@njit
+@inlined
 def clordid_slot(tables, session, clordid):
     """Slot of a session's ClOrdID(11): where it is, or the free one where it belongs."""
     slots = tables.clordid_slots

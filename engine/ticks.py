@@ -1,6 +1,6 @@
 """Tick sizes by price range and liquidity band (RTS 11 Art 2 and Annex)."""
 
-from engine.jit import njit
+from engine.jit import inlined, njit
 
 #: Granularity where no tick is mandatory (other ETFs, certificates): the finest of the Annex.
 FREE_TICK_E6 = 100
@@ -31,7 +31,7 @@ def round_up(ticks, band, px_e6):
     return -(-px_e6 // tick) * tick
 
 
-@njit
+@inlined
 def on_tick(ticks, band, px_e6):
     """Whether an order or quote at this price respects the tick; always so without a band."""
     return band == 0 or px_e6 % tick_e6(ticks, band, px_e6) == 0

@@ -1,12 +1,12 @@
 """Size zones: where an order's notional lies against Qmin, T and LIS (MiFIR Arts 14, 4(1)(c))."""
 
 from engine.enums import Reason, Route, Zone
-from engine.jit import njit
+from engine.jit import inlined
 
 BPS = 10_000
 
 
-@njit
+@inlined
 def regime_at(tables, ts_ns):
     """Row of the regime in force at this time in the firm's jurisdiction, or -1."""
     params = tables.params[0]
@@ -22,7 +22,7 @@ def regime_at(tables, ts_ns):
     return -1
 
 
-@njit
+@inlined
 def set_thresholds(tables, execution, instrument, ts_ns):
     """Write regime, SMS, Qmin, T and LIS into the execution; Reason.NONE, or why they are missing.
 
@@ -47,7 +47,7 @@ def set_thresholds(tables, execution, instrument, ts_ns):
     return Reason.NONE
 
 
-@njit
+@inlined
 def classify(execution, liquid, notional_x2_e6):
     """Zone of an order of this (doubled) notional; thresholds are those of `set_thresholds`."""
     if liquid == 0:
@@ -61,7 +61,7 @@ def classify(execution, liquid, notional_x2_e6):
     return Zone.DISCRETIONARY
 
 
-@njit
+@inlined
 def route_of(params, execution, notional_x2_e6):
     """Who answers an order of the execution's zone."""
     zone = execution["zone"]

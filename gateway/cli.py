@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway import logs
+from gateway.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,16 +39,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 @contextmanager
 def friendly() -> Iterator[None]:
     """What a user, a file or another process can cause is a message, not a traceback."""
-    from gateway.config import ConfigError
-    from gateway.desk_reader import DeskError
-    from gateway.feed_files import FeedError
-    from gateway.journal_files import JournalDamaged
-    from gateway.replay import Difference
-
     try:
         yield
-    except (ConfigError, DeskError, FeedError, JournalDamaged, Difference, OSError) as error:
-        say.print(f"[bold red]error[/]: {error}", markup=True)
+    except (UserError, OSError) as error:
+        say.print(f"[bold red]error[/]: {escape(str(error))}", markup=True)
         raise typer.Exit(1) from error
 
 
@@ -167,12 +163,17 @@ def replay(
 @app.command()
 def feed(
     file: Annotated[Path, typer.Argument(help="A file of market data.")],
-    kind: Annotated[str, typer.Option("--format", help="semicolon, lobster, feedos or csv.")],
-    isin: Annotated[str, typer.Option(help="Where the file does not say.")] = "",
-    mic: Annotated[str, typer.Option(help="Venue, where the file does not say.")] = "",
+    kind: Annotated[
+        str,
+        typer.Option("--format", help="semicolon, lobster, feedos, ls, gettex or csv (FEED.md)."),
+    ],
+    isin: Annotated[
+        str, typer.Option(help="The instrument; of a file with many, the only one played.")
+    ] = "",
+    mic: Annotated[str, typer.Option(help="The venue, where another or not in the file.")] = "",
     speed: Annotated[float, typer.Option(help="1: as recorded; 0: at once.", min=0)] = 1,
-    host: str = "127.0.0.1",
-    port: int = 9879,
+    host: Annotated[str, typer.Option(help="Where the engine's feed listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its UDP port.", min=1, max=65_535)] = 9879,
     loop: Annotated[bool, typer.Option(help="Begin again at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Play a file of market data into a running engine's feed."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.limits import Capacity
+from gateway.errors import UserError
 from gateway.wire import COMP_ID_SIZE_MAX, SESSIONS_MAX
 
 CONFIG_FILE = "si.toml"
@@ -24,7 +25,7 @@ Eur = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
 RouteName = Literal["auto", "desk", "reject"]
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """The file cannot be used; the text says where, why and what to do."""
 
 

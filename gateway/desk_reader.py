@@ -18,13 +18,14 @@ from engine import journal as jn
 from engine import schema
 from engine.enums import DeskAction, DeskState, KillScope, Reason
 from engine.reasons import WORDS
+from gateway.errors import UserError
 from gateway.journal_files import Reader
 
 OPEN = (DeskState.QUEUED, DeskState.CLAIMED, DeskState.QUOTED)
 ANSWER_WAIT_S = 2.0
 
 
-class DeskError(Exception):
+class DeskError(UserError):
     """The engine did not do it, or did not answer; the text says why."""
 
 

@@ -20,14 +20,23 @@ def stamp(ts_ns: int) -> str:
     return f"{moment:%Y%m%d-%H:%M:%S}.{rest // 1000:06d}"
 
 
-def read(raw: bytes) -> simplefix.FixMessage | None:
-    """A framed message as simplefix sees it, or None where it cannot."""
+def read(raw: bytes) -> simplefix.FixMessage:
+    """A framed message as simplefix sees it; where it gives up, every field that can be read.
+
+    What is wrong with the others (no number for a tag, no value) the hot path has found already.
+    """
     parser = simplefix.FixParser()
     parser.append_buffer(raw)
     try:
         message: simplefix.FixMessage | None = parser.get_message()
     except (ValueError, simplefix.errors.ParsingError):
-        return None
+        message = None
+    if message is None:
+        message = simplefix.FixMessage()
+        for field in raw.split(b"\x01"):
+            tag, _, value = field.partition(b"=")
+            if tag.isdigit() and value:
+                message.append_pair(int(tag), value)
     return message
 
 

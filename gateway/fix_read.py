@@ -7,7 +7,7 @@ partial, garbled, oversize, or a field that cannot be read.
 import numpy as np
 
 from engine.enums import Reason
-from engine.jit import njit
+from engine.jit import JIT, inlined, njit, peek, peek_word, trailing_zeros
 from engine.limits import INT64_MAX
 from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
 
@@ -18,6 +18,14 @@ _BEGIN = np.frombuffer(b"8=FIX", np.uint8).copy()
 # SessionRejectReason(373)
 INVALID_TAG, REQUIRED_TAG_MISSING, TAG_WITHOUT_VALUE = 0, 1, 4
 VALUE_INCORRECT, FORMAT_INCORRECT, TAG_TWICE = 5, 6, 13
+
+if JIT:
+    _ZERO, _EVEN, _LOW = np.uint64(0), np.uint64(0x00FF00FF00FF00FF), np.uint64(0xFFFF)
+    _BYTE, _HALF, _PAIR = np.uint64(8), np.uint64(16), np.uint64(32)
+    _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+else:  # plain integers do not wrap: the mask of the highest bits hides what is above them
+    _ZERO, _EVEN, _LOW, _BYTE, _HALF, _PAIR = 0, 0x00FF00FF00FF00FF, 0xFFFF, 8, 16, 32
+    _ONES, _TOPS = 0x0101010101010101, 0x8080808080808080
 
 #: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1).
 _DATA_AFTER = np.zeros(1024, np.int64)
@@ -94,10 +102,30 @@ def _trailer_holds(buffer, start, trailer):
         if digit < 0 or digit > 9:
             return False
         claimed = claimed * 10 + digit
+    return byte_sum(buffer, start, trailer) & 255 == claimed
+
+
+@njit
+def byte_sum(buffer, start, end):
+    """Sum of bytes, for CheckSum(10): eight at a time, each pair of lanes in 16 bits.
+
+    A lane gains at most 510 a word, so they are emptied every 128 words.
+    """
     total = 0
-    for i in range(start, trailer):
-        total += np.int64(buffer[i])
-    return total & 255 == claimed
+    at = start
+    while at + 8 <= end:
+        stop = min(end - 7, at + 8 * 128)
+        lanes = _ZERO
+        while at < stop:
+            word = peek_word(buffer, at)
+            lanes += (word & _EVEN) + ((word >> _BYTE) & _EVEN)
+            at += 8
+        total += np.int64((lanes & _LOW) + (lanes >> _HALF & _LOW))
+        total += np.int64((lanes >> _PAIR & _LOW) + (lanes >> _PAIR >> _HALF))
+    while at < end:
+        total += peek(buffer, at)
+        at += 1
+    return total
 
 
 @njit
@@ -116,8 +144,9 @@ def _to_next(buffer, start, end):
 
 @njit
 def tokenize(buffer, start, size, fields, generation):
-    """Enter every field into the table: `fields[tag] = generation, start, size`.
+    """Enter every field of a framed message into the table: `fields[tag] = generation, start, size`.
 
+    A framed message ends with the separator, which ends every search within it.
     Answers `(SessionRejectReason or -1, tag)`. Of a repeated tag the first counts; a repeated tag
     that must be single is an error.
     """
@@ -128,8 +157,11 @@ def tokenize(buffer, start, size, fields, generation):
     while at < end:
         tag = 0
         digits = 0
-        while at < end and buffer[at] != 61:
-            digit = np.int64(buffer[at]) - 48
+        while True:
+            byte = peek(buffer, at)
+            if byte == 61:
+                break
+            digit = byte - 48
             if digit < 0 or digit > 9 or digits >= 9:
                 return INVALID_TAG, tag
             tag = tag * 10 + digit
@@ -141,8 +173,7 @@ def tokenize(buffer, start, size, fields, generation):
         value = at
         if tag == data_tag and tag != 0:
             at += min(data_size, end - 1 - at)  # a size is what they say: the sum could wrap
-        while at < end and buffer[at] != SOH:
-            at += 1
+        at = _separator(buffer, at, end)
         if at == value:
             return TAG_WITHOUT_VALUE, tag
         data_tag = 0
@@ -162,7 +193,21 @@ def tokenize(buffer, start, size, fields, generation):
     return -1, 0
 
 
-@njit
+@inlined
+def _separator(buffer, at, end):
+    """Place of the next separator: eight bytes at a time while they are all within the message."""
+    while at + 8 <= end:
+        word = peek_word(buffer, at) ^ _ONES
+        found = (word - _ONES) & ~word & _TOPS
+        if found != _ZERO:
+            return at + trailing_zeros(found) // 8
+        at += 8
+    while peek(buffer, at) != SOH:
+        at += 1
+    return at
+
+
+@inlined
 def has(fields, generation, tag):
     """Whether the message carries the tag."""
     return fields[tag, 0] == generation
@@ -229,7 +274,7 @@ def read_decimal(buffer, start, size, places):
     return (-value if negative else value), True, exact
 
 
-@njit
+@inlined
 def _append(value, digit):
     if value > (INT64_MAX - 9) // 10:
         return INT64_MAX
@@ -267,7 +312,7 @@ def read_text(buffer, start, size, words, count):
         words[i >> 3] |= np.int64(buffer[start + i]) << (8 * (i & 7))
 
 
-@njit
+@inlined
 def same_bytes(buffer, start, size, expected, expected_size):
     """Whether the field holds exactly these bytes."""
     if size != expected_size:

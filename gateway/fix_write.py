@@ -7,13 +7,15 @@ A message is written body first at `HEAD_ROOM`; `finish` then puts `8=`, `9=` ri
 import numpy as np
 
 from engine.enums import ExecKind, OrderState, OrdType, Reason
-from engine.jit import njit
+from engine.jit import copy_bytes, inlined, njit, poke_word
 from engine.limits import CLORDID_WORDS, ISIN_WORDS
 from engine.reasons import WORDS, Unit
+from gateway.fix_read import byte_sum
 from gateway.wire import TEXT_SIZE
 
 SOH = 1
 HEAD_ROOM = 24
+STAMP_SIZE = 24
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
 
@@ -30,15 +32,14 @@ _TAG_52 = _bytes("|52=")
 _TAG_10 = _bytes("10=")
 
 
-@njit
+@inlined
 def put_bytes(out, at, text):
     """Copy constant bytes; answers the place behind them."""
-    for i in range(text.shape[0]):
-        out[at + i] = text[i]
+    copy_bytes(out, at, text, 0, text.shape[0])
     return at + text.shape[0]
 
 
-@njit
+@inlined
 def put_byte(out, at, byte):
     """One byte."""
     out[at] = byte
@@ -66,52 +67,61 @@ def put_int(out, at, value):
 
 
 @njit
-def put_scaled(out, at, value, places, fewest):
-    """`value / 10**places`, trailing zeros dropped but for `fewest` decimals."""
-    if value < 0:
+def put_px(out, at, px_e6):
+    """A price, without trailing zeros."""
+    if px_e6 < 0:
         out[at] = 45
         at += 1
-        value = -value
-    scale = 1
-    for _ in range(places):
-        scale *= 10
-    whole = value // scale
-    part = value - whole * scale
+        px_e6 = -px_e6
+    whole = px_e6 // 1_000_000
+    part = px_e6 - whole * 1_000_000
     at = put_int(out, at, whole)
-    if part == 0 and fewest == 0:
+    if part == 0:
         return at
     out[at] = 46
-    at += 1
-    written = 0
-    while written < places and (part != 0 or written < fewest):
-        scale //= 10
-        digit = part // scale
-        part -= digit * scale
-        out[at] = 48 + digit
-        at += 1
-        written += 1
-    return at
+    end = at
+    for place in range(at + 6, at, -1):
+        rest = part // 10
+        digit = part - 10 * rest
+        part = rest
+        out[place] = 48 + digit
+        if digit != 0 and end == at:
+            end = place
+    return end + 1
 
 
 @njit
-def put_px(out, at, px_e6):
-    """A price."""
-    return put_scaled(out, at, px_e6, 6, 0)
+def put_amount(out, at, amount_e6):
+    """Money in whole units with two decimals, the rest cut off."""
+    if amount_e6 < 0:
+        out[at] = 45
+        at += 1
+        amount_e6 = -amount_e6
+    cents = amount_e6 // 10_000
+    at = put_int(out, at, cents // 100)
+    out[at] = 46
+    return put_two(out, at + 1, cents % 100)
 
 
 @njit
 def put_text(out, at, words, count):
-    """Packed text up to its first zero byte."""
-    for i in range(8 * count):
-        byte = (words[i >> 3] >> (8 * (i & 7))) & 255
-        if byte == 0:
+    """Packed text up to its first zero byte; writes up to seven bytes past its end."""
+    for i in range(count):
+        word = words[i]
+        if word == 0:
             break
-        out[at] = byte
-        at += 1
+        poke_word(out, at, word)
+        if word >> 56 != 0:
+            at += 8
+            continue
+        while word & 255 != 0:
+            word >>= 8
+            at += 1
+        break
     return at
 
 
-@njit
+@inlined
 def put_two(out, at, value):
     """Two digits."""
     out[at] = 48 + value // 10
@@ -137,33 +147,40 @@ def set_date(date, day):
     put_two(date, 6, month_day)
 
 
-@njit
+@inlined
 def put_time(out, at, date, loop, ts_ns):
-    """UTCTimestamp in microseconds; the date's text is kept from message to message."""
+    """UTCTimestamp in microseconds; the text of the last one is kept, since few inputs need two."""
+    if loop["stamp_ns"] != ts_ns:
+        _set_stamp(date, loop, ts_ns)
+    copy_bytes(out, at, date, 0, STAMP_SIZE)
+    return at + STAMP_SIZE
+
+
+@njit
+def _set_stamp(date, loop, ts_ns):
+    loop["stamp_ns"] = ts_ns
     day = ts_ns // DAY_NS
     if loop["day"] != day:
         set_date(date, day)
         loop["day"] = day
-    at = put_bytes(out, at, date)
     micros = (ts_ns - day * DAY_NS) // 1000
     seconds = micros // 1_000_000
     micros -= seconds * 1_000_000
     minutes = seconds // 60
-    out[at] = 45
-    at = put_two(out, at + 1, minutes // 60)
-    out[at] = 58
-    at = put_two(out, at + 1, minutes % 60)
-    out[at] = 58
-    at = put_two(out, at + 1, seconds - minutes * 60)
-    out[at] = 46
-    for i in range(6, 0, -1):
+    date[8] = 45
+    put_two(date, 9, minutes // 60)
+    date[11] = 58
+    put_two(date, 12, minutes % 60)
+    date[14] = 58
+    put_two(date, 15, seconds - minutes * 60)
+    date[17] = 46
+    for i in range(23, 17, -1):
         rest = micros // 10
-        out[at + i] = 48 + micros - 10 * rest
+        date[i] = 48 + micros - 10 * rest
         micros = rest
-    return at + 7
 
 
-@njit
+@inlined
 def begin(out, wire, session_id, msg_type, seq, ts_ns):
     """The header after BodyLength(9); answers the place behind it."""
     at = put_bytes(out, HEAD_ROOM, _TAG_35)
@@ -171,10 +188,9 @@ def begin(out, wire, session_id, msg_type, seq, ts_ns):
     at = put_bytes(out, at, _TAG_34)
     at = put_int(out, at, seq)
     at = put_byte(out, at, SOH)
-    header = wire.headers[session_id]
-    for i in range(wire.sessions[session_id]["begin_size"]):
-        out[at] = header[i]
-        at += 1
+    size = wire.sessions[session_id]["begin_size"]
+    copy_bytes(out, at, wire.headers[session_id], 0, size)
+    at += size
     out[at] = 53
     out[at + 1] = 50
     out[at + 2] = 61
@@ -182,7 +198,7 @@ def begin(out, wire, session_id, msg_type, seq, ts_ns):
     return put_byte(out, at, SOH)
 
 
-@njit
+@inlined
 def finish(out, at):
     """Begin string, length and checksum around the body; answers `(start, size)`."""
     body_size = at - HEAD_ROOM
@@ -195,10 +211,7 @@ def finish(out, at):
     put_bytes(out, start, _BEGIN)
     put_int(out, start + 12, body_size)
     out[HEAD_ROOM - 1] = SOH
-    total = 0
-    for i in range(start, at):
-        total += np.int64(out[i])
-    total &= 255
+    total = byte_sum(out, start, at) & 255
     at = put_bytes(out, at, _TAG_10)
     out[at] = 48 + total // 100
     at = put_two(out, at + 1, total % 100)
@@ -296,7 +309,7 @@ def put_number(out, at, unit, value, execution, date, loop):
     if unit == Unit.PX:
         return put_px(out, at, value)
     if unit == Unit.AMOUNT:
-        return put_scaled(out, at, value // 10_000, 2, 2)
+        return put_amount(out, at, value)
     if unit == Unit.AGE:
         return put_int(out, at, value // 1_000_000)
     if unit == Unit.CODE:
@@ -370,7 +383,7 @@ _DESK_QUOTE = _bytes("SI-DESK our price for your order is ")
 _DESK_NEW = _bytes("SI-DESK with the desk, item ")
 
 
-@njit
+@inlined
 def _put_identity(out, at, execution):
     at = put_bytes(out, at, _T37)
     if execution["order_id"] > 0:
@@ -390,7 +403,7 @@ def _put_identity(out, at, execution):
     return put_byte(out, at, _ORD_STATUS[execution["order_state"]])
 
 
-@njit
+@inlined
 def _put_terms(out, at, execution):
     at = put_bytes(out, at, _T55)
     if execution["isin"][0] != 0:
@@ -419,7 +432,7 @@ def _put_terms(out, at, execution):
     return at
 
 
-@njit
+@inlined
 def _put_progress(out, at, execution):
     filled = execution["filled_qty"]
     state = execution["order_state"]
@@ -432,7 +445,7 @@ def _put_progress(out, at, execution):
     return put_px(out, at, average_px_e6(execution["filled_e6"], filled))
 
 
-@njit
+@inlined
 def average_px_e6(filled_e6, filled_qty):
     """AvgPx(6), rounded half up; 0 before the first fill."""
     if filled_qty == 0:
@@ -440,7 +453,7 @@ def average_px_e6(filled_e6, filled_qty):
     return (filled_e6 + filled_qty // 2) // filled_qty
 
 
-@njit
+@inlined
 def _put_fill(out, at, wire, execution):
     at = put_bytes(out, at, _T32)
     at = put_int(out, at, execution["last_qty"])

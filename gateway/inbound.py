@@ -6,7 +6,7 @@ compiled. Everything else is left to `gateway.session`, in Python, in the same t
 
 from engine import journal as jn
 from engine import step
-from engine.jit import njit
+from engine.jit import copy_bytes, inlined, njit
 from gateway.fix_read import (
     GARBLED,
     MESSAGE,
@@ -72,8 +72,7 @@ def _compact(connection, buffer):
     if start == 0:
         return
     left = connection["rx_end"] - start
-    for i in range(left):
-        buffer[i] = buffer[start + i]
+    copy_bytes(buffer, 0, buffer, start, left)
     connection["rx_start"] = 0
     connection["rx_end"] = left
 
@@ -135,7 +134,7 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
     return True
 
 
-@njit
+@inlined
 def _leave(loop, problem, tag):
     """Tell Python which field the hot path could not take."""
     loop["cold_reason"] = problem
@@ -143,7 +142,7 @@ def _leave(loop, problem, tag):
     return False
 
 
-@njit
+@inlined
 def _is_ordinary(wire, buffer, generation, session_id):
     """Logged on, from the right counterparty, one-letter type, next in sequence."""
     fields = wire.fields

@@ -15,9 +15,10 @@ import numpy as np
 from engine import journal as jn
 from engine.jit import njit
 from engine.limits import FRAME_ALIGN, SEGMENT_SIZE
+from gateway.errors import UserError
 
 
-class JournalDamaged(Exception):
+class JournalDamaged(UserError):
     """Whole frames follow a damaged one: starting over it could lose a fill."""
 
 
@@ -63,6 +64,13 @@ def open_segment(directory: Path, index: int, state: Any, *, write: bool) -> Seg
     return Segment(jn.over(buffer, state), memory, fd)
 
 
+def look_at(directory: Path, index: int) -> jn.Journal:
+    """A segment's memory to read; let go of when nobody looks."""
+    segment = open_segment(directory, index, np.zeros(1, jn.writer), write=False)
+    os.close(segment.fd)  # the mapping has its own
+    return segment.journal
+
+
 class JournalFiles:
     """The writer's side: the current segment, and the next one when there is need."""
 
@@ -86,7 +94,11 @@ class JournalFiles:
 
     def rotate(self) -> None:
         """Go on in a new segment. Raises OSError where the disk is full; nothing has changed."""
-        fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
+        try:
+            fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
+        except OSError:  # readers take a next segment as the end of this one
+            segment_path(self.directory, self.index + 1).unlink(missing_ok=True)
+            raise
         self.close()
         self.segment = fresh
         self.index += 1
@@ -108,6 +120,27 @@ def next_whole(journal, offset):
             return offset
         offset += FRAME_ALIGN
     return -1
+
+
+@njit
+def find_sent(journal, base, session_id, first, places):
+    """Enter the positions of a session's outbound messages: `places[number - first]`.
+
+    Of a number used twice, before and after a reset, the later one counts.
+    """
+    offset = 0
+    while offset + jn.HEADER_SIZE <= journal.buffer.shape[0]:
+        word = offset >> 3
+        size = journal.words[word]
+        if size <= 0:
+            break
+        kind = journal.words[word + jn.KIND]
+        if journal.words[word + jn.SESSION] == session_id:
+            if kind == jn.EXECUTION or kind == jn.FIX_OUT:
+                place = journal.words[word + jn.FIX_SEQ] - first
+                if place >= 0 and place < places.shape[0]:
+                    places[place] = base + offset
+        offset += size
 
 
 class Frame(NamedTuple):

@@ -7,7 +7,7 @@ back; Python does the rare thing and calls it again. One thread, one order of ev
 import numpy as np
 
 from engine import journal as jn
-from engine.jit import njit
+from engine.jit import copy_bytes, njit
 from gateway import syscalls as sc
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
 from gateway.recorder import on_feed, on_timer
@@ -143,8 +143,7 @@ def flush(wire, connection_id):
     if sent > 0:
         left = size - sent
         start = connection["tx_start"] + sent
-        for i in range(left):
-            buffer[i] = buffer[start + i]
+        copy_bytes(buffer, 0, buffer, start, left)
         connection["tx_start"] = 0
         connection["tx_end"] = left
     connection["blocked"] = 1  # or the peer is gone: epoll will say which

@@ -8,7 +8,7 @@ rejects by name.
 import numpy as np
 
 from engine.enums import Reason
-from engine.jit import clear_record, njit
+from engine.jit import clear_record, inlined, njit
 from engine.limits import CLORDID_SIZE_MAX, CLORDID_WORDS, ISIN_WORDS
 from gateway.fix_read import (
     FORMAT_INCORRECT,
@@ -111,13 +111,13 @@ def _read_identity(wire, buffer, generation, session_id, event):
     return -1, 0
 
 
-@njit
+@inlined
 def _char(buffer, fields, tag):
     """A one-character code as its distance from '0': digits are themselves."""
     return int(buffer[fields[tag, 1]]) - 48
 
 
-@njit
+@inlined
 def _currency(buffer, fields):
     """Currency(15) packed, pence as GBX."""
     code = 0

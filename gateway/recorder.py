@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import journal as jn
 from engine import step
-from engine.jit import get_record, njit, put_record, store_word
+from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
 from engine.tables import apply_row
 from gateway.fix_write import put_byte, put_bytes, put_text, write_report
 from gateway.wire import COMP_ID_SIZE_MAX, SENT_RING
@@ -26,15 +26,14 @@ _T49 = np.frombuffer(b"49=", np.uint8).copy()
 _T56 = np.frombuffer(b"\x0156=", np.uint8).copy()
 
 
-@njit
+@inlined
 def copy(target, at, source, start, size):
     """Bytes from one buffer to another; answers the place behind them."""
-    for i in range(size):
-        target[at + i] = source[start + i]
+    copy_bytes(target, at, source, start, size)
     return at + size
 
 
-@njit
+@inlined
 def journal_event(journal, kind, event, fix_seq, message, start, size, ts_ns):
     """One order, cancel or status request, with the raw message behind it."""
     at = jn.body_at(journal)
@@ -43,7 +42,7 @@ def journal_event(journal, kind, event, fix_seq, message, start, size, ts_ns):
     jn.end_frame(journal, kind, event["session"], fix_seq, ts_ns, event_size + size)
 
 
-@njit
+@inlined
 def queue(wire, session_id, message, start, size):
     """Put bytes where the session's socket will take them.
 
@@ -62,7 +61,7 @@ def queue(wire, session_id, message, start, size):
     connection["tx_end"] += size
 
 
-@njit
+@inlined
 def take_seq(wire, session_id, ts_ns):
     """The next outbound MsgSeqNum(34) of a session."""
     session = wire.sessions[session_id]

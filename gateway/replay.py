@@ -24,12 +24,12 @@ from engine.policy import Policy
 from engine.tables import Tables, allocate, apply_row, state_hash
 from gateway import config as configuration
 from gateway import journal_files, policy_file
+from gateway.errors import UserError
 from gateway.recorder import (
     apply_boot,
     apply_session,
     copy,
     emit,
-    event_size,
     venue_quote_size,
 )
 from gateway.wire import SENT_RING, Wire
@@ -143,7 +143,7 @@ def first_difference(source, shadow, start, end):
     return -1
 
 
-class Difference(Exception):
+class Difference(UserError):
     """A replayed journal does not give what was recorded."""
 
 
@@ -212,8 +212,7 @@ class Replayer:
         """A segment's memory, zero-extended where the file was cut."""
         path = journal_files.segment_path(directory, index)
         if path.stat().st_size == SEGMENT_SIZE:
-            state = np.zeros(1, jn.writer)
-            return journal_files.open_segment(directory, index, state, write=False).journal
+            return journal_files.look_at(directory, index)
         buffer = np.zeros(SEGMENT_SIZE, np.uint8)
         data = np.fromfile(path, np.uint8)[:SEGMENT_SIZE]
         buffer[: data.size] = data

@@ -32,14 +32,15 @@ from gateway.inbound import NEEDED_ROOM
 from gateway.journal_files import (
     JournalFiles,
     cut_torn_tail,
+    find_sent,
     frame_at,
-    open_segment,
+    look_at,
     segments,
 )
 from gateway.replay import Replayed, Replayer
-from gateway.session import Sessions, ring_holds
-from gateway.world import load_world
+from gateway.session import Sessions
 from gateway.wire import SENT_RING, SessionState, Wake
+from gateway.world import load_world
 
 log = structlog.get_logger()
 STOP_WAIT_NS = 2_000_000_000
@@ -60,6 +61,7 @@ class Server:
         self.session_rows: dict[tuple[str, str], int] = {}  # ours, theirs
         self.stopping_ns = 0
         self.out_of_space = False
+        self._killed_before = False
         self._sockets: list[socket.socket] = []
         self._connections: dict[int, socket.socket] = {}
         self._old_segments: dict[int, jn.Journal] = {}
@@ -98,9 +100,7 @@ class Server:
         index, offset = divmod(place.last, SEGMENT_SIZE)
         if index >= len(segments(self.config.journal)):
             return False
-        source = open_segment(
-            self.config.journal, index, np.zeros(1, jn.writer), write=False
-        ).journal
+        source = look_at(self.config.journal, index)
         return int(jn.frame_state(source, offset, place.seq - 1)) == jn.WHOLE
 
     def _finish_journal(self, replayer: Replayer, done: Replayed) -> None:
@@ -352,13 +352,15 @@ class Server:
             elif not self.out_of_space:
                 log.error("no space for the journal: trading stopped", error=str(error))
                 self.out_of_space = True
+                self._killed_before = bool(self.tables.counters[0]["kill_firm"])
                 self._kill(DeskAction.KILL)
             return
         self.wire.loop[0]["journal_fd"] = self.files.fd
         if self.out_of_space:
             self.out_of_space = False
-            log.info("space for the journal again: trading resumed")
-            self._kill(DeskAction.RESUME)
+            log.info("space for the journal again", trading=not self._killed_before)
+            if not self._killed_before:  # else a person stopped it, and a person resumes it
+                self._kill(DeskAction.RESUME)
 
     def _kill(self, action: DeskAction) -> None:
         command = np.zeros(1, schema.desk_command)
@@ -366,12 +368,28 @@ class Server:
         command["trader"] = schema.pack("engine")
         self.command(command[0])
 
-    def sent_message(self, session_id: int, seq: int) -> bytes | None:
-        """A message as it was first sent, from the journal; None where its place is forgotten."""
-        next_out = int(self.wire.sessions[session_id]["next_out"])
-        if not ring_holds(next_out, seq):
+    def sent_places(self, session_id: int, first: int, last: int) -> Any:
+        """Journal positions of the messages sent with these numbers, -1 for none.
+
+        The latest are remembered; for others the journal is walked, the newest segment first.
+        """
+        numbers = np.arange(first, last + 1)
+        if int(self.wire.sessions[session_id]["next_out"]) - first <= SENT_RING:
+            return self.wire.sent[session_id, numbers % SENT_RING]
+        places = np.full(numbers.size, -1, np.int64)
+        for index in range(self.files.index, -1, -1):
+            source = self.journal if index == self.files.index else self._old_segment(index)
+            here = np.full(numbers.size, -1, np.int64)
+            find_sent(source, index * SEGMENT_SIZE, session_id, first, here)
+            np.copyto(places, here, where=places < 0)
+            if places.min() >= 0:
+                break
+        return places
+
+    def sent_message(self, session_id: int, seq: int, position: int) -> bytes | None:
+        """A message as it was first sent, from the journal; None where it is not there."""
+        if position < 0:
             return None
-        position = int(self.wire.sent[session_id, seq % SENT_RING])
         index, offset = divmod(position, SEGMENT_SIZE)
         source = self.journal if index == self.files.index else self._old_segment(index)
         frame = frame_at(source, offset, 0)
@@ -381,11 +399,7 @@ class Server:
 
     def _old_segment(self, index: int) -> jn.Journal:
         if index not in self._old_segments:
-            self._old_segments = {
-                index: open_segment(
-                    self.config.journal, index, np.zeros(1, jn.writer), write=False
-                ).journal
-            }
+            self._old_segments = {index: look_at(self.config.journal, index)}
         return self._old_segments[index]
 
     def find_session(self, theirs: str | None, ours: str | None) -> int:

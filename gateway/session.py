@@ -6,7 +6,7 @@ thread. Everything it changes goes through the journal, like any input.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import simplefix
@@ -17,7 +17,7 @@ from engine.schema import pack, session_set, unpack
 from gateway import fix_message as fm
 from gateway import recorder
 from gateway.fix_message import number, text
-from gateway.wire import SENT_RING, SessionState
+from gateway.wire import SessionState
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -42,12 +42,19 @@ REJECT_TEXT = {
 }
 
 
+class Backlog(NamedTuple):
+    """What is still to be sent again: journal positions by number, from `first` on."""
+
+    first: int
+    places: Any
+
+
 class Sessions:
     """Answers what the hot path leaves over; one object, owned by the server."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.backlog: dict[int, tuple[int, int]] = {}  # session: next and last number to resend
+        self.backlog: dict[int, Backlog] = {}
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -118,9 +125,6 @@ class Sessions:
         """One whole message that the hot path left."""
         message = fm.read(raw)
         session_id = int(self.server.wire.connections[connection_id]["session"])
-        if message is None:
-            self.server.wire.loop[0]["garbled"] += 1
-            return
         msg_type = text(message, 35) or ""
         if session_id < 0:
             if msg_type != "A" or text(message, 8) != "FIX.4.4":
@@ -128,15 +132,21 @@ class Sessions:
             else:
                 self.logon(connection_id, message, raw)
             return
-        self.server.wire.sessions[session_id]["last_recv_ns"] = self.server.now_ns()
-        self.server.wire.sessions[session_id]["test_sent_ns"] = 0
+        row = self.server.wire.sessions[session_id]
+        row["last_recv_ns"] = self.server.now_ns()
+        if row["state"] == SessionState.ON:  # else it is when our Logout went out
+            row["test_sent_ns"] = 0
         if not self.header_holds(session_id, message, raw):
             return
         if msg_type == "4" and text(message, 123) != "Y":
             self.reset_to(session_id, message, raw)
             return
         seq = number(message, 34) or 0
-        expected = int(self.server.wire.sessions[session_id]["next_in"])
+        if msg_type == "A" and text(message, 141) == "Y" and seq == 1:
+            self.record(session_id, raw, 0)
+            self.logon_again(session_id, message)
+            return
+        expected = int(row["next_in"])
         if seq > expected:
             self.too_high(session_id, message, raw, seq, expected)
         elif seq < expected:
@@ -238,7 +248,7 @@ class Sessions:
         elif msg_type == "5":
             self.finish_logout(session_id)
         elif msg_type == "A":
-            self.logon_again(session_id, message)
+            self.drop(session_id, "Logon(35=A) while logged on: only with 141=Y and 34=1")
         elif msg_type in ("0", "3", "j"):
             if msg_type != "0":
                 log.warning("client rejected a message", raw=raw.decode("latin-1"))
@@ -330,11 +340,15 @@ class Sessions:
         row["resend_to"] = 0
 
     def logon_again(self, session_id: int, message: simplefix.FixMessage) -> None:
-        """A Logon(A) while logged on: only to reset the numbers."""
-        if text(message, 141) != "Y":
-            self.drop(session_id, "Logon(35=A) while logged on, without ResetSeqNumFlag(141)=Y")
+        """A Logon(A) while logged on, to reset the numbers."""
+        heartbeat = number(message, 108)
+        if heartbeat is None or heartbeat > HEARTBEAT_MAX:
+            self.drop(
+                session_id, f"HeartBtInt(108)={text(message, 108)} must be 0 to {HEARTBEAT_MAX}"
+            )
             return
-        heartbeat = number(message, 108) or 0
+        self.backlog.pop(session_id, None)
+        self.server.wire.sessions[session_id]["resend_to"] = 0
         self.set_numbers(session_id, 2, 1)
         self.server.wire.sessions[session_id]["heartbeat_ns"] = heartbeat * SECOND_NS
         self.send(session_id, "A", (98, 0), (108, heartbeat), (141, "Y"))
@@ -387,17 +401,18 @@ class Sessions:
             if first != newest + 1:
                 self.reject(session_id, message, 5, 7, f"nothing to resend, last sent is {newest}")
             return
-        self.backlog[session_id] = (first, last)
+        places = self.server.sent_places(session_id, first, last)
+        self.backlog[session_id] = Backlog(first, places)
         self.resend_some(session_id)
 
     def resend_some(self, session_id: int) -> None:
         """As much of a resend as one turn allows; the tick goes on with the rest."""
-        first, last = self.backlog.pop(session_id)
+        first, places = self.backlog.pop(session_id)
         server = self.server
-        stop = min(last, first + RESEND_CHUNK - 1)
+        stop = first + min(len(places), RESEND_CHUNK) - 1
         gap_from = 0
         for seq in range(first, stop + 1):
-            raw = server.sent_message(session_id, seq)
+            raw = server.sent_message(session_id, seq, int(places[seq - first]))
             if raw is None or _msg_type(raw) in fm.SESSION_TYPES:
                 gap_from = gap_from or seq
                 continue
@@ -407,8 +422,8 @@ class Sessions:
             self._resend_raw(session_id, seq, fm.again(raw, server.now_ns()))
         if gap_from:
             self._fill_gap(session_id, gap_from, stop + 1)
-        if stop < last:
-            self.backlog[session_id] = (stop + 1, last)
+        if len(places) > RESEND_CHUNK:
+            self.backlog[session_id] = Backlog(stop + 1, places[RESEND_CHUNK:])
             server.wire.loop[0]["next_second_ns"] = 0
 
     def _fill_gap(self, session_id: int, first: int, new: int) -> None:
@@ -470,11 +485,6 @@ def _msg_type(raw: bytes) -> bytes:
 def comp_ids(setting: Any) -> tuple[str, str]:
     """Their CompID and ours, of a SESSION_SET record."""
     return unpack(setting["their_comp_id"]), unpack(setting["our_comp_id"])
-
-
-def ring_holds(next_out: int, seq: int) -> bool:
-    """Whether the place of an outbound message is still remembered."""
-    return next_out - seq <= SENT_RING and seq >= 1
 
 
 assert jn.FIX_RESENT > jn.FIX_OUT

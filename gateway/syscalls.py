@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from engine.jit import JIT, njit
+from engine.jit import JIT, inlined
 
 _libc = ctypes.CDLL(None)
 
@@ -49,7 +49,7 @@ EPOLL_EVENT_WORDS = 3  # packed on x86-64: events, then two halves of the user's
 CLOCK_REALTIME = 0
 
 
-@njit
+@inlined
 def now_ns(timespec):
     """UTC nanoseconds since the epoch; `timespec` is int64[2] scratch."""
     _clock_gettime(CLOCK_REALTIME, timespec.ctypes.data)

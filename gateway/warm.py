@@ -88,6 +88,8 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
                           replay.allocate_scratch(), w.policy.address),
             replay.first_difference(source, shadow, 0, 64),
             journal_files.next_whole(source, (1 << 20) - 64))),
+        ("resend requests", lambda: journal_files.find_sent(
+            source, 0, 0, 1, np.full(1, -1, np.int64))),
         ("snapshots", lambda: tables.rebuild_indexes(w.tables)),
     ]  # fmt: skip
 

@@ -100,7 +100,8 @@ loop = _dtype(
     "feed_bad",
     "ready",  # events of the last epoll_wait
     "ready_next",
-    "day",  # of the cached date text
+    "day",  # of the cached time text
+    "stamp_ns",  # its time
 )
 
 
@@ -120,7 +121,7 @@ class Wire(Handle):
     datagram: Any  # uint8[2048]
     text: Any  # uint8[TEXT_SIZE], scratch for Text(58)
     scratch: Any  # uint8[2 * MESSAGE_SIZE_MAX], one outbound message: it may quote an inbound one
-    date: Any  # uint8[8], YYYYMMDD of `loop.day`
+    date: Any  # uint8[24], the text of `loop.stamp_ns`
     poll: Any  # int32 words of epoll events
     watch: Any  # int32 words of one event to change
     timespec: Any
@@ -140,6 +141,7 @@ def allocate() -> Wire:
     sessions["next_out"] = 1
     state = np.zeros(1, loop)
     state["day"] = -1
+    state["stamp_ns"] = -1
     state["resume"] = -1
     return Wire(
         sessions=sessions,
@@ -155,7 +157,7 @@ def allocate() -> Wire:
         datagram=np.zeros(2048, np.uint8),
         text=np.zeros(TEXT_SIZE, np.uint8),
         scratch=np.zeros(2 * MESSAGE_SIZE_MAX, np.uint8),
-        date=np.zeros(8, np.uint8),
+        date=np.zeros(24, np.uint8),
         poll=np.zeros(3 * CONNECTIONS_MAX, np.int32),
         watch=np.zeros(3, np.int32),
         timespec=np.zeros(2, np.int64),

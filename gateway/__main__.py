@@ -1,0 +1,5 @@
+"""`python -m gateway` is `si`."""
+
+from gateway.cli import app
+
+app()
