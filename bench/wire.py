@@ -33,8 +33,8 @@ WARM_BLOCKS = 3
 SERVER_CPU, LOAD_CPU = 1, 0
 QUANTILES = (("p50_ns", 50), ("p99_ns", 99), ("p999_ns", 99.9))
 
-_CLORDID_DIGITS = 10
-_SEQ_DIGITS = 8
+CLORDID_DIGITS = 10
+SEQ_DIGITS = 8
 
 
 @njit
@@ -44,10 +44,10 @@ def round_trips(fd, message, marks, reply, first, count, out_ns, timespec):
     `marks`: where ClOrdID's digits, MsgSeqNum's digits, Side and CheckSum stand in `message`.
     """
     for i in range(count):
-        _number(message, marks[0], _CLORDID_DIGITS, first + i)
-        _number(message, marks[1], _SEQ_DIGITS, first + i)
+        put_digits(message, marks[0], CLORDID_DIGITS, first + i)
+        put_digits(message, marks[1], SEQ_DIGITS, first + i)
         message[marks[2]] = 49 + (i & 1)
-        _checksum(message, marks[3])
+        put_checksum(message, marks[3])
         begun = sc.now_ns(timespec)
         if sc.send(fd, message.ctypes.data, message.shape[0], sc.MSG_NOSIGNAL) < 0:
             return i
@@ -65,25 +65,25 @@ def round_trips(fd, message, marks, reply, first, count, out_ns, timespec):
 
 
 @njit
-def _number(message, at, digits, value):
+def put_digits(message, at, digits, value):
     for i in range(at + digits - 1, at - 1, -1):
         message[i] = 48 + value % 10
         value //= 10
 
 
 @njit
-def _checksum(message, at):
+def put_checksum(message, at):
     total = 0
     for i in range(at - 3):
         total += np.int64(message[i])
-    _number(message, at, 3, total & 255)
+    put_digits(message, at, 3, total & 255)
 
 
 def order_message(isin: str, theirs: str, ours: str) -> tuple[np.ndarray, np.ndarray]:
     """An IOC market order and the places in it that change from one to the next."""
     body = (
-        f"35=D|34={'0' * _SEQ_DIGITS}|49={theirs}|52=20260101-00:00:00.000000|56={ours}|"
-        f"11={'0' * _CLORDID_DIGITS}|21=1|22=4|38=10|40=1|48={isin}|54=1|55={isin}|59=3|"
+        f"35=D|34={'0' * SEQ_DIGITS}|49={theirs}|52=20260101-00:00:00.000000|56={ours}|"
+        f"11={'0' * CLORDID_DIGITS}|21=1|22=4|38=10|40=1|48={isin}|54=1|55={isin}|59=3|"
         f"60=20260101-00:00:00.000000|"
     ).replace("|", "\x01")
     text = f"8=FIX.4.4\x019={len(body)}\x01{body}10=000\x01"

@@ -64,7 +64,7 @@ def check_hours(tables, execution, instrument_id, ts_ns):
 
 
 @inlined
-def check_terms(execution, instrument, event):
+def check_terms(tables, execution, instrument, event):
     """Side, type, time in force, currency, quantity."""
     side = event["side"]
     if side != Side.BUY and side != Side.SELL and side != Side.SELL_SHORT:
@@ -77,7 +77,8 @@ def check_terms(execution, instrument, event):
     if event["currency"] != 0 and event["currency"] != instrument["currency"]:
         return fail(execution, Reason.CURRENCY, event["currency"], instrument["currency"])
     if event["defect"] != Reason.NONE:
-        return fail(execution, event["defect"], event["defect_value"], 0)
+        limit = _defect_limit(tables, instrument, event)
+        return fail(execution, event["defect"], event["defect_value"], limit)
     qty = event["qty"]
     if qty <= 0:
         return fail(execution, Reason.QTY_NOT_POSITIVE, qty, 1)
@@ -86,6 +87,19 @@ def check_terms(execution, instrument, event):
     if instrument["lot"] != 1 and qty % instrument["lot"] != 0:
         return fail(execution, Reason.QTY_OFF_LOT, qty, instrument["lot"])
     return passed(execution)
+
+
+@inlined
+def _defect_limit(tables, instrument, event):
+    """What a value that the gateway could not take whole is held against."""
+    defect = event["defect"]
+    if defect == Reason.QTY_TOO_LARGE:
+        return QTY_MAX
+    if defect == Reason.PX_TOO_LARGE:
+        return PX_E6_MAX
+    if defect == Reason.PX_OFF_TICK:
+        return ticks.tick_e6(tables.ticks, instrument["tick_band"], event["limit_px_e6"])
+    return 0
 
 
 @inlined

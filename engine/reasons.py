@@ -23,6 +23,7 @@ class Unit(IntEnum):
     TIME = 8  # ns since the epoch, shown as UTC
     ISIN = 9  # the execution's ISIN
     CLORDID = 10  # the execution's ClOrdID(11)
+    ORIG = 11  # the execution's OrigClOrdID(41)
 
 
 class Words(NamedTuple):
@@ -96,8 +97,8 @@ WORDS: dict[Reason, Words] = {
     _R.DESK_DECLINED: Words("SI-DESK", "declined by the desk"),
     _R.DESK_EXPIRED: Words("SI-DESK", "expired before the desk answered"),
     _R.DESK_REMAINDER: Words("SI-DESK", "remainder of an IOC order"),
-    _R.UNKNOWN_ORDER: Words("SI-ORDER", "order unknown", 41, _U.NONE),
-    _R.TOO_LATE: Words("SI-ORDER", "too late to cancel", 41, _U.NONE),
+    _R.UNKNOWN_ORDER: Words("SI-ORDER", "order unknown (tag 41, or 11 of a status request)", 0, _U.ORIG),
+    _R.TOO_LATE: Words("SI-ORDER", "too late to cancel", 41, _U.ORIG),
     _R.CURRENCY: Words("SI-TYPE", "currency is not the instrument's", 15, _U.TEXT, "expected"),
     _R.UNKNOWN_ITEM: Words("SI-DESK", "no such desk item", 0, _U.COUNT, "items"),
     _R.ITEM_CLOSED: Words("SI-DESK", "the desk item is closed"),

@@ -190,6 +190,8 @@ order = _dtype(
     "zone",
     "route",
     "reason",
+    "reason_value",
+    "reason_limit",
     "desk_item",
     "recv_ns",
 )

@@ -111,7 +111,7 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     reason = checks.check_hours(tables, execution, instrument_id, ts_ns)
     if reason != Reason.NONE:
         return reason
-    reason = checks.check_terms(execution, instrument, event)
+    reason = checks.check_terms(tables, execution, instrument, event)
     if reason != Reason.NONE:
         return reason
     reason = checks.check_px(tables, execution, instrument, event)
@@ -235,6 +235,8 @@ def close_unfilled(execution, order, reason):
         execution["kind"] = ExecKind.REJECTED
         order["state"] = OrderState.REJECTED
     order["reason"] = reason
+    order["reason_value"] = execution["reason_value"]
+    order["reason_limit"] = execution["reason_limit"]
     copy_progress(execution, order)
 
 
@@ -280,6 +282,8 @@ def on_status(tables, outbox, event, ts_ns):
         order = tables.orders[row]
         copy_order(execution, order)
         execution["reason"] = order["reason"]
+        execution["reason_value"] = order["reason_value"]
+        execution["reason_limit"] = order["reason_limit"]
         with_instrument(tables, execution)
     desk.number(tables, execution, ts_ns)
 

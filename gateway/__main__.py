@@ -2,4 +2,4 @@
 
 from gateway.cli import app
 
-app()
+app(prog_name="si")

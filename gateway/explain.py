@@ -209,6 +209,8 @@ def _outcome(row: Any, kind: ExecKind) -> str:
     line = f"outcome: {kind.name} ({state}): {words.prefix} {words.sentence}"
     if words.unit == Unit.ISIN:
         return f"{line} {unpack(row['isin'])}"
+    if words.unit == Unit.ORIG:
+        return f"{line} {unpack(row['orig_clordid'])}"
     if words.unit == Unit.CLORDID:
         return f"{line} {unpack(row['clordid'])}"
     if words.unit != Unit.NONE:

@@ -302,6 +302,15 @@ assert _TEXT_SIZES.max() < 96 < TEXT_SIZE
 
 
 @njit
+def _put_code(out, at, word):
+    """One word of packed text."""
+    while word != 0:
+        at = put_byte(out, at, word & 255)
+        word = (word >> 8) & 0x00FFFFFFFFFFFFFF
+    return at
+
+
+@njit
 def put_number(out, at, unit, value, execution, date, loop):
     """A reason's value or limit in its unit."""
     if unit == Unit.COUNT or unit == Unit.BPS:
@@ -315,16 +324,14 @@ def put_number(out, at, unit, value, execution, date, loop):
     if unit == Unit.CODE:
         return put_byte(out, at, min(max(value + 48, 33), 126))
     if unit == Unit.TEXT:
-        for i in range(8):
-            byte = (value >> (8 * i)) & 255
-            if byte != 0:
-                at = put_byte(out, at, byte)
-        return at
+        return _put_code(out, at, value)
     if unit == Unit.TIME:
         return put_time(out, at, date, loop, value)
     if unit == Unit.ISIN:
         return put_text(out, at, execution["isin"], ISIN_WORDS)
-    if unit == Unit.CLORDID:
+    if unit == Unit.ORIG and execution["orig_clordid"][0] != 0:
+        return put_text(out, at, execution["orig_clordid"], CLORDID_WORDS)
+    if unit == Unit.CLORDID or unit == Unit.ORIG:
         return put_text(out, at, execution["clordid"], CLORDID_WORDS)
     return at
 
@@ -427,8 +434,7 @@ def _put_terms(out, at, execution):
     at = put_byte(out, at, execution["tif"] + 48)
     if execution["currency"] != 0:
         at = put_bytes(out, at, _T15)
-        for i in range(3):
-            at = put_byte(out, at, (execution["currency"] >> (8 * i)) & 255)
+        at = _put_code(out, at, execution["currency"])
     return at
 
 

@@ -213,6 +213,8 @@ class Reader:
                 os.close(self._segment.fd)
                 self._segment = None
             elif state == jn.DAMAGED:
+                if int(next_whole(journal, self.offset)) < 0:
+                    return  # a torn tail: recovery will cut it off
                 raise JournalDamaged(damage(self.directory, self.index, self.offset, self.seq))
             else:
                 return

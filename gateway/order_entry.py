@@ -8,7 +8,7 @@ rejects by name.
 import numpy as np
 
 from engine.enums import Reason
-from engine.jit import clear_record, inlined, njit
+from engine.jit import clear_record, inlined, njit, peek
 from engine.limits import CLORDID_SIZE_MAX, CLORDID_WORDS, ISIN_WORDS
 from gateway.fix_read import (
     FORMAT_INCORRECT,
@@ -105,8 +105,12 @@ def _read_identity(wire, buffer, generation, session_id, event):
     if fields[54, 2] != 1:
         return VALUE_INCORRECT, 54
     event["side"] = _char(buffer, fields, 54)
+    if not _is_printable(buffer, fields, 11):
+        return FORMAT_INCORRECT, 11
     tag = 48 if has(fields, generation, 48) else 55
     if has(fields, generation, tag):
+        if not _is_printable(buffer, fields, tag):
+            return FORMAT_INCORRECT, tag
         read_text(buffer, fields[tag, 1], fields[tag, 2], event["isin"], ISIN_WORDS)
     return -1, 0
 
@@ -124,3 +128,13 @@ def _currency(buffer, fields):
     for i in range(min(fields[15, 2], 8)):
         code |= np.int64(buffer[fields[15, 1] + i]) << (8 * i)
     return _GBX if code == _GBP_PENCE else code
+
+
+@njit
+def _is_printable(buffer, fields, tag):
+    """Whether a text has no control bytes: packed text ends at a zero."""
+    start = fields[tag, 1]
+    for i in range(start, start + fields[tag, 2]):
+        if peek(buffer, i) < 32:
+            return False
+    return True

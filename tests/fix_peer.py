@@ -221,6 +221,7 @@ class Member(Client):
         self.reports: dict[int, Fields] = {}  # by MsgSeqNum: applied once, in order
         self.expected = 1
         self.logged_on = False
+        self.test_id = ""  # of the last Heartbeat that answered a TestRequest
         self.repeats = 0
         self._early: dict[int, Fields] = {}
         self._asked_to = 0
@@ -250,6 +251,19 @@ class Member(Client):
             self.read()
         while (raw := self._whole()) is not None:
             self.take(parsed(raw))
+
+    def read_out(self) -> None:
+        """What came before the engine closed the connection."""
+        try:
+            while True:
+                self.poll(WAIT_S)
+        except Closed:
+            return
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still missing."""
+        return bool(self._early)
 
     def take(self, message: Fields) -> None:
         """One message, by FIX 4.4 volume 2."""
@@ -284,6 +298,8 @@ class Member(Client):
             return
         if msg_type == "1":
             self.send("0", [(112, message[112])])
+        if msg_type == "0":
+            self.test_id = message.get(112, "")
         if msg_type not in ADMIN:
             self.reports[seq] = message
         self.expected = seq + 1

@@ -209,8 +209,8 @@ def test_each_kind_of_execution(name: str, row: Any, expected: dict[int, str]) -
 @pytest.mark.parametrize(
     ("reason", "code", "text"),
     [
-        (Reason.UNKNOWN_ORDER, "1", "SI-ORDER order unknown (41)"),
-        (Reason.TOO_LATE, "0", "SI-ORDER too late to cancel (41)"),
+        (Reason.UNKNOWN_ORDER, "1", "SI-ORDER order unknown (tag 41, or 11 of a status request): A-1"),
+        (Reason.TOO_LATE, "0", "SI-ORDER too late to cancel: 41=A-1"),
     ],
 )
 def test_cancel_reject(reason: Reason, code: str, text: str) -> None:
@@ -270,6 +270,7 @@ SHOWN = {
     Unit.TIME: TIME,
     Unit.ISIN: ISIN,
     Unit.CLORDID: "A-1",
+    Unit.ORIG: "A-1",  # of no OrigClOrdID(41): the ClOrdID(11)
 }
 
 

@@ -1,11 +1,6 @@
 """The venue as QuickFIX sees it: an independent FIX 4.4 client with the stock dictionary."""
 
 import itertools
-import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +10,7 @@ import pytest
 pytest.importorskip("quickfix", reason="QuickFIX is not installed (make test-quickfix)")
 
 from tests.quickfix_client import Client, Fields, Peer, dictionary
+from tests.venue import KeepFresh, running, sample, venue_quote
 
 pytestmark = [
     pytest.mark.quickfix,
@@ -48,59 +44,28 @@ def order(isin: str, qty: int, px: str, tif: str) -> Fields:
 
 
 IOC, DAY = "3", "0"
-ISIN = "DE000SAMPLE4"
+ISIN = "DEZZ00000056"  # of the sample's instruments.csv: liquid, EUR, SMS 19,000, LIS 650,000
+BID, ASK = "344.40", "344.50"  # around its reference price
 UNKNOWN_ISIN = "XX0000000000"
-LIMIT_PX = "100.5"
 QTY = 10
-LIS_QTY = 100_000
+LIS_QTY = 2_000
 
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
-    """`si init`, a free port, `si serve`, and at the end a clean exit on SIGTERM."""
-    si = str(Path(sys.executable).with_name("si"))
-    folder = tmp_path_factory.mktemp("venue") / "si"
-    subprocess.run([si, "init", str(folder)], check=True, timeout=60)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    (config,) = folder.glob("*.toml")
-    text, changed = re.subn(r"(?m)^port = \d+", f"port = {port}", config.read_text(), count=1)
-    assert changed == 1
-    config.write_text(text)
-    with (folder / "serve.log").open("wb") as log:
-        server = subprocess.Popen([si, "serve", str(folder)], stdout=log, stderr=log)
-    try:
-        wait_for_port(server, port, folder / "serve.log")
+    """`si init`, free ports, `si serve` with a market, and at the end a clean exit on SIGTERM."""
+    folder = sample(tmp_path_factory.mktemp("venue") / "si", quoting={"stale_ms": 5_000})
+    with running(folder) as engine, KeepFresh(engine, venue_quote(ISIN, BID, ASK)):
         yield Venue(
-            Peer(port, "SI", "CLIENT1"),
-            fills=order(ISIN, QTY, LIMIT_PX, IOC),
-            goes_to_desk=order(ISIN, LIS_QTY, LIMIT_PX, DAY),
-            unknown=order(UNKNOWN_ISIN, QTY, LIMIT_PX, IOC),
+            Peer(engine.fix_port, "SI", "CLIENT1"),
+            fills=order(ISIN, QTY, ASK, IOC),
+            goes_to_desk=order(ISIN, LIS_QTY, ASK, DAY),
+            unknown=order(UNKNOWN_ISIN, QTY, ASK, IOC),
         )
-    finally:
-        server.terminate()
-        try:
-            status = server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-            raise
-    assert status == 0, (folder / "serve.log").read_text()[-2000:]
+    engine.verify()
 
 
 # --- from here on nothing depends on it ---
-
-
-def wait_for_port(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """The first start may compile, which takes a minute or two."""
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"the server does not listen:\n{log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")

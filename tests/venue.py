@@ -158,6 +158,11 @@ class Engine:
         """One venue's quote, as a datagram."""
         self.feed_records(venue_quote(isin, bid, ask, mic=mic, sizes=sizes, phase=phase))
 
+    def desk_send(self, command: bytes) -> None:
+        """A desk command as it comes through the socket; nobody waits for the answer."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as desk:
+            desk.sendto(command, str(self.folder / "desk.sock"))
+
     def feed_records(self, data: bytes) -> None:
         self.feed.sendto(data, ("127.0.0.1", self.feed_port))
 
