@@ -21,7 +21,7 @@ _SEGMENT = 64 << 20
 
 
 @njit
-def orders_in_row(tables, outbox, wire, journal, message, marks, first, count, policy):  # noqa: PLR0913
+def orders_in_row(tables, outbox, wire, journal, message, marks, first, count, policy):
     """`count` orders, one after the other; answers how many were filled."""
     buffer = wire.rx[0]
     connection = wire.connections[0]

@@ -1,9 +1,9 @@
 """`si bench wire`: round trips order -> fill through TCP, against a bare echo in the same run.
 
-Three processes: the engine and the echo share one core (one is stopped while the other is measured),
-the load generator has the other. The echo makes the same system calls (epoll_wait, recv, send) with
-the same sizes and does nothing else: it is the floor. Blocks of both alternate, so that whatever the
-machine does in between hits both. Times are taken around send and the last byte of the answer.
+Three processes: the engine and the echo share one core (one is stopped while the other is
+measured), the load generator has the other. The echo makes the same system calls (epoll_wait, recv,
+send) with the same sizes and does nothing else: it is the floor. Blocks of both alternate, so that
+whatever the machine does hits both. Times are taken around send and the last byte of the answer.
 """
 
 import os
@@ -53,9 +53,7 @@ def round_trips(fd, message, marks, reply, first, count, out_ns, timespec):
             return i
         got = 0
         while got < 7 or reply[got - 1] != 1 or reply[got - 7] != 49 or reply[got - 5] != 61:
-            received = sc.recv(
-                fd, reply.ctypes.data + got, reply.shape[0] - got, sc.MSG_DONTWAIT
-            )
+            received = sc.recv(fd, reply.ctypes.data + got, reply.shape[0] - got, sc.MSG_DONTWAIT)
             if received == 0:
                 return i
             if received > 0:
@@ -119,23 +117,25 @@ class Side:
 
 def run(orders: int, console: Console) -> dict[str, Any]:
     """Measure `orders` round trips of each kind. Raises OSError where a server fails."""
-    with tempfile.TemporaryDirectory(prefix="si-bench-") as folder:
-        with Venue(Path(folder) / "si", cpu=SERVER_CPU) as venue:
-            sock = venue.log_on()
-            message, marks = order_message(venue.isin, venue.theirs, venue.ours)
-            engine = Side("engine", sock, venue.pid, 2)
-            engine.run(message, marks, 10, keep=False)
-            reply_size = _reply_size(engine.last_reply)
-            floor_process, floor_sock = _start_echo(message.size, reply_size)
-            try:
-                floor = Side("floor", floor_sock, floor_process.pid, 2)
-                os.sched_setaffinity(0, {LOAD_CPU})
-                _measure(engine, floor, message, marks, orders, console)
-            finally:
-                os.sched_setaffinity(0, range(os.cpu_count() or 1))
-                floor_process.kill()
-                floor_process.wait()
-                os.kill(venue.pid, signal.SIGCONT)
+    with (
+        tempfile.TemporaryDirectory(prefix="si-bench-") as folder,
+        Venue(Path(folder) / "si", cpu=SERVER_CPU) as venue,
+    ):
+        sock = venue.log_on()
+        message, marks = order_message(venue.isin, venue.theirs, venue.ours)
+        engine = Side("engine", sock, venue.pid, 2)
+        engine.run(message, marks, 10, keep=False)
+        reply_size = _reply_size(engine.last_reply)
+        floor_process, floor_sock = _start_echo(message.size, reply_size)
+        try:
+            floor = Side("floor", floor_sock, floor_process.pid, 2)
+            os.sched_setaffinity(0, {LOAD_CPU})
+            _measure(engine, floor, message, marks, orders, console)
+        finally:
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+            floor_process.kill()
+            floor_process.wait()
+            os.kill(venue.pid, signal.SIGCONT)
     return _result(engine, floor, message.size, reply_size)
 
 
@@ -179,9 +179,7 @@ def _result(engine: Side, floor: Side, request_size: int, reply_size: int) -> di
     return {
         "engine": ours,
         "floor": bare,
-        "ratio": {
-            name[:-3]: round(ours[name] / bare[name], 4) for name, _ in QUANTILES
-        },
+        "ratio": {name[:-3]: round(ours[name] / bare[name], 4) for name, _ in QUANTILES},
         "environment": environment() | {"request_bytes": request_size, "reply_bytes": reply_size},
     }
 

@@ -147,9 +147,7 @@ def check_collar(tables, execution, event, mid_x2_e6):
         distance_x2 = abs(2 * event["limit_px_e6"] - mid_x2_e6)
         collar_bps = tables.params[0]["collar_bps"]
         if distance_x2 * BPS > collar_bps * mid_x2_e6:
-            return fail(
-                execution, Reason.PX_COLLAR, distance_x2 * BPS // mid_x2_e6, collar_bps
-            )
+            return fail(execution, Reason.PX_COLLAR, distance_x2 * BPS // mid_x2_e6, collar_bps)
     return passed(execution)
 
 
@@ -190,6 +188,9 @@ def check_fill_limits(tables, execution, instrument_id, client_id, position_afte
     if limit > 0 and size * mid_x2_e6 > 2 * limit:
         return fail(execution, Reason.POSITION_LIMIT, size * mid_x2_e6 // 2, limit)
     cash = abs(tables.positions[instrument_id]["cash_e6"])
-    if add_capped(cash, add_capped(execution["notional_e6"], execution["notional_e6"])) == INT64_MAX:
+    if (
+        add_capped(cash, add_capped(execution["notional_e6"], execution["notional_e6"]))
+        == INT64_MAX
+    ):
         return fail(execution, Reason.POSITION_LIMIT, INT64_MAX, limit)
     return passed(execution)

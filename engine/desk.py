@@ -1,4 +1,4 @@
-"""Desk items: orders that wait for a person. Rows of the engine; their display order is the reader's.
+"""Desk items: orders that wait for a person. In which order they are shown is the reader's.
 
 A person claims, quotes, fills (whole or part) or declines; the client may cancel; time expires.
 """
@@ -248,9 +248,7 @@ def check_desk_fill(tables, execution, item, order, qty, px):
     if tables.positions[order["instrument"]]["killed"] != 0:
         return fail(execution, Reason.KILLED_INSTRUMENT, order["instrument"], 0)
     after = tables.positions[order["instrument"]]["qty"] + firm_qty(item["side"], qty)
-    return check_fill_limits(
-        tables, execution, order["instrument"], order["client"], after, 2 * px
-    )
+    return check_fill_limits(tables, execution, order["instrument"], order["client"], after, 2 * px)
 
 
 @njit

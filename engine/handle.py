@@ -67,12 +67,12 @@ class Handle:
 
 
 @register_model(HandleType)
-class _HandleModel(models.PrimitiveModel):
+class _HandleModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, handle_type: HandleType) -> None:
         super().__init__(manager, handle_type, ir.IntType(64))
 
 
-@typeof_impl.register(Handle)
+@typeof_impl.register(Handle)  # type: ignore[untyped-decorator]
 def _typeof_handle(value: Handle, context: Any) -> HandleType:
     return value.numba_type
 
@@ -86,7 +86,7 @@ def _unbox_handle(handle_type, obj, c):  # type: ignore[no-untyped-def]
 
 
 @infer_getattr
-class _HandleAttribute(AttributeTemplate):
+class _HandleAttribute(AttributeTemplate):  # type: ignore[misc]
     key = HandleType
 
     def generic_resolve(self, handle_type: HandleType, name: str) -> Any:

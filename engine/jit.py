@@ -20,6 +20,8 @@ from numba.extending import intrinsic
 SOURCES = Path(__file__).resolve().parent.parent
 PACKAGES = ("engine", "gateway", "refdata", "bench")
 JIT = not numba.config.DISABLE_JIT
+#: A constant for arithmetic on uint64; interpreted, plain integers that the code masks itself.
+unsigned: Any = np.uint64 if JIT else int
 
 
 def source_hash() -> str:
@@ -59,9 +61,9 @@ def inlined(function: Callable[..., Any]) -> Any:
     (an order took 600 ns with calls, 320 ns without). Anything rare stays a call, which keeps the
     first compile short.
     """
-    return numba.njit(
-        cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True
-    )(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(
+        function
+    )
 
 
 if JIT:

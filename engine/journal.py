@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import JIT, inlined, njit, peek_word, poke_word, store_word
+from engine.jit import JIT, inlined, njit, peek_word, poke_word, store_word, unsigned
 from engine.limits import FRAME_ALIGN, FRAME_SIZE_MAX, SEGMENT_SIZE
 
 HEADER_SIZE = 64
@@ -96,9 +96,7 @@ class Journal(Handle):
 
 def over(buffer: Any, state: Any) -> Journal:
     """A journal over the memory of one segment."""
-    return Journal(
-        buffer=buffer, words=buffer.view(np.int64), writer=state
-    )
+    return Journal(buffer=buffer, words=buffer.view(np.int64), writer=state)
 
 
 def in_memory(size: int = SEGMENT_SIZE) -> Journal:
@@ -151,9 +149,9 @@ def end_frame(journal, kind, session, fix_seq, ts_ns, body_size):
     return state["last"]
 
 
+_P, _SHIFT = unsigned(0x9E3779B97F4A7C15), unsigned(32)
+
 if JIT:
-    _P = np.uint64(0x9E3779B97F4A7C15)
-    _SHIFT = np.uint64(32)
 
     @inlined
     def checksum(buffer, offset, size):
@@ -183,7 +181,6 @@ if JIT:
         return np.int64(a ^ (a >> _SHIFT))
 
 else:
-    _P = 0x9E3779B97F4A7C15
     _MASK = 2**64 - 1
 
     def checksum(buffer, offset, size):  # type: ignore[no-untyped-def]

@@ -45,9 +45,7 @@ WORDS: dict[Reason, Words] = {
     _R.KILLED_INSTRUMENT: Words(
         "SI-NOQUOTE-KILL", "trading in this instrument is stopped", 48, _U.ISIN
     ),
-    _R.DUPLICATE_CLORDID: Words(
-        "SI-DUP", "ClOrdID used before in this session", 11, _U.CLORDID
-    ),
+    _R.DUPLICATE_CLORDID: Words("SI-DUP", "ClOrdID used before in this session", 11, _U.CLORDID),
     _R.ORDERS_FULL: Words("SI-LIMIT-CAPACITY", "no room for more orders", 11, _U.COUNT, "limit"),
     _R.DESK_FULL: Words("SI-LIMIT-DESK", "the desk queue is full", 38, _U.COUNT, "limit"),
     _R.UNKNOWN_INSTRUMENT: Words("SI-INST", "instrument unknown", 48, _U.ISIN),
@@ -88,21 +86,23 @@ WORDS: dict[Reason, Words] = {
     _R.INSTRUMENT_ORDER_LIMIT: Words(
         "SI-LIMIT-INSTRUMENT", "order value over the instrument's limit", 38, _U.AMOUNT, "limit"
     ),
-    _R.ZONE_REJECTED: Words(
-        "SI-SIZE", "value over the size we quote", 38, _U.AMOUNT, "limit"
-    ),
+    _R.ZONE_REJECTED: Words("SI-SIZE", "value over the size we quote", 38, _U.AMOUNT, "limit"),
     _R.NOT_MARKETABLE: Words("SI-NOCROSS", "not marketable at our price", 44, _U.PX, "price"),
     _R.NO_REGIME: Words("SI-INST", "no regime in force", 60, _U.NONE),
     _R.CLIENT_CANCEL: Words("SI-CANCEL", "cancelled as requested"),
     _R.DESK_DECLINED: Words("SI-DESK", "declined by the desk"),
     _R.DESK_EXPIRED: Words("SI-DESK", "expired before the desk answered"),
     _R.DESK_REMAINDER: Words("SI-DESK", "remainder of an IOC order"),
-    _R.UNKNOWN_ORDER: Words("SI-ORDER", "order unknown (tag 41, or 11 of a status request)", 0, _U.ORIG),
+    _R.UNKNOWN_ORDER: Words(
+        "SI-ORDER", "order unknown (tag 41, or 11 of a status request)", 0, _U.ORIG
+    ),
     _R.TOO_LATE: Words("SI-ORDER", "too late to cancel", 41, _U.ORIG),
     _R.CURRENCY: Words("SI-TYPE", "currency is not the instrument's", 15, _U.TEXT, "expected"),
     _R.UNKNOWN_ITEM: Words("SI-DESK", "no such desk item", 0, _U.COUNT, "items"),
     _R.ITEM_CLOSED: Words("SI-DESK", "the desk item is closed"),
-    _R.ITEM_NOT_YOURS: Words("SI-DESK", "claimed by someone else, you are", 0, _U.TEXT, "claimed by"),
+    _R.ITEM_NOT_YOURS: Words(
+        "SI-DESK", "claimed by someone else, you are", 0, _U.TEXT, "claimed by"
+    ),
     _R.ITEM_QTY: Words("SI-DESK", "quantity not possible", 0, _U.COUNT, "left"),
     _R.ITEM_THROUGH_LIMIT: Words("SI-DESK", "through the client's limit", 0, _U.PX, "limit"),
     _R.ITEM_NO_PX: Words("SI-DESK", "no price given or quoted", 0, _U.PX, "limit"),

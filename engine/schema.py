@@ -1,9 +1,9 @@
 """The struct dtypes: memory row, journal record and test fixture in one.
 
 Every field is int64 (`i8`): no padding, no mixed signs, no unit that is not in the name. Prices are
-`px_e6` in the unit that the venue quotes (GBX stays GBX); notionals and thresholds are `_e6` in that
-same unit, so that they compare without conversion. Times are `_ns` since the epoch, UTC. Text is
-packed into words, first character in the lowest byte (`pack`, `unpack`).
+`px_e6` in the unit that the venue quotes (GBX stays GBX); notionals and thresholds are `_e6` in
+that same unit, so that they compare without conversion. Times are `_ns` since the epoch, UTC.
+Text is packed into words, first character in the lowest byte (`pack`, `unpack`).
 """
 
 import hashlib

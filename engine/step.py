@@ -1,7 +1,7 @@
 """One function per kind of input: the whole engine. Each clears the outbox, then fills it.
 
-An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route -> policy -> gate ->
-fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
+An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route -> policy ->
+gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
 from engine import checks, desk, ticks
@@ -63,9 +63,7 @@ def admit(tables, execution, event):
             execution, Reason.ORDERS_FULL, counters["orders"], tables.orders.shape[0]
         )
     if event["defect"] == Reason.CLORDID_SIZE:
-        return checks.fail(
-            execution, Reason.CLORDID_SIZE, event["defect_value"], 8 * CLORDID_WORDS
-        )
+        return checks.fail(execution, Reason.CLORDID_SIZE, event["defect_value"], 8 * CLORDID_WORDS)
     slot = clordid_slot(tables, event["session"], event["clordid"])
     if tables.clordid_slots[slot] != 0:
         return checks.fail(execution, Reason.DUPLICATE_CLORDID, tables.clordid_slots[slot], 0)

@@ -243,9 +243,7 @@ def claim(directory: Directory, item: Item, trader: Trader = "desk") -> None:
 @desk.command()
 def quote(directory: Directory, item: Item, px: str, trader: Trader = "desk") -> None:
     """Give the client a price for an item."""
-    _act(
-        directory, "QUOTE", trader, f"item {item} quoted at {px}", item_id=item, px_e6=_px_e6(px)
-    )
+    _act(directory, "QUOTE", trader, f"item {item} quoted at {px}", item_id=item, px_e6=_px_e6(px))
 
 
 @desk.command()
@@ -295,9 +293,7 @@ def _switch(directory: Path, action: str, client: str, isin: str, trader: str) -
 
     with friendly():
         scope, subject, name = subject_of(directory / "journal", client, isin)
-    _act(
-        directory, action, trader, f"{action.lower()}: {name}", scope=scope, subject=subject
-    )
+    _act(directory, action, trader, f"{action.lower()}: {name}", scope=scope, subject=subject)
 
 
 # --- bench ------------------------------------------------------------------------------------

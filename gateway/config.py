@@ -255,7 +255,9 @@ def _line_of(source: str, loc: list[str]) -> int:
     start = 0
     for size in range(len(tables), 0, -1):
         header = ".".join(tables[:size])
-        found = [i for i, line in enumerate(lines) if line.strip() in (f"[{header}]", f"[[{header}]]")]
+        found = [
+            i for i, line in enumerate(lines) if line.strip() in (f"[{header}]", f"[[{header}]]")
+        ]
         if found:
             start = found[min(repeats[0] if repeats else 0, len(found) - 1)]
             break

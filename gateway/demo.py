@@ -7,6 +7,7 @@ process each and know only what such parties know. What is shown is counted from
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -23,6 +24,7 @@ from gateway import config as configuration
 from gateway import demo_view, demo_world
 from gateway.demo_desk import DeskReport
 from gateway.demo_engine import Engine, EngineFailed, tail_problems
+from gateway.demo_market import NICE
 from gateway.demo_parties import SIGNALS, STOP_WAIT_S, Parties
 from gateway.demo_tally import Tally
 from gateway.demo_view import Figures
@@ -88,6 +90,7 @@ class Demo:
         with say.status("starting the engine") if say.is_terminal else nullcontext():
             self.engine.start()
             self.parties.start()
+            os.nice(NICE)
             self._await_first_order()
         self._watch(live)
         self._stop()
@@ -253,12 +256,15 @@ class Demo:
         out.print(demo_view.zones(tally, out.width >= demo_view.WIDE), "")
         out.print(demo_view.summary(self.figures), "")
         out.print("the journal of all this is kept; try", style="bold cyan")
-        for command, why in (
-            (f"{si} explain {self.directory} {tally.best.order_id}", "the best price of the run"),
-            (f"{si} replay {self.directory} --verify", "the same again, byte for byte"),
-            (f"{si} bench wire", "how fast without all these Python clients"),
+        for why, command in (
+            (
+                "the best price of the run, explained",
+                f"explain {self.directory} {tally.best.order_id}",
+            ),
+            ("everything once more, compared byte for byte", f"replay {self.directory} --verify"),
+            ("how fast without these clients, which are Python", "bench wire"),
         ):
-            out.print(f"  {command}  [dim]# {why}[/]", soft_wrap=True)
+            out.print(f"[dim]# {why}[/]\n{si} {command}", soft_wrap=True)
 
 
 def _command() -> str:

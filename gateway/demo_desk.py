@@ -7,6 +7,7 @@ refuses is no mistake (the client may have cancelled in between); no answer at a
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.enums import DeskAction, DeskState, Side
+from gateway.demo_market import NICE
 from gateway.desk_reader import DeskClient, DeskError
 
 TRADER = "robot"
@@ -106,6 +108,7 @@ def _px_of(item: Any) -> int:
 
 def serve(directory: Path, seed: int, reports: Connection, stop: Any) -> None:
     """Work the queue until `stop`, then report."""
+    os.nice(NICE)
     robot = Robot(directory, seed)
     parent = multiprocessing.parent_process()
     while not stop.is_set() and not robot.problems and (parent is None or parent.is_alive()):

@@ -1,4 +1,4 @@
-"""The demo's market: five venues that quote the sample's instruments over UDP, one seeded walk each.
+"""The demo's market: five venues that quote the sample's instruments over UDP, by seeded walks.
 
 The most relevant market is tight, the others are wider. Now and then an instrument is in a mood:
 halted, silent until it is stale, one-sided or crossed. A process of its own runs `serve`.
@@ -7,6 +7,7 @@ halted, silent until it is stale, one-sided or crossed. A process of its own run
 from __future__ import annotations
 
 import multiprocessing
+import os
 import socket
 import time
 from enum import IntEnum
@@ -30,6 +31,7 @@ MOODS_PER_S = 6
 MOOD_S = (2.5, 6.0)  # shortest and longest; a silent instrument is stale after STALE_MS
 WALK = 0.0002  # standard deviation of one move, of the price
 HOME = 0.01  # share of the way back to the reference price, at each move
+NICE = 10  # market, desk and screen give way to the engine and its clients
 FREE_TICK_E6 = 10_000  # what venues use where no tick is mandatory
 
 _BELOW_E6 = np.array([below for below, _ in TICKS], np.int64)
@@ -81,25 +83,23 @@ class Market:
     def _lines(self) -> Lines:
         """Every instrument on its most relevant market and on one to four others."""
         rng, world = self.rng, self.world
-        instruments, venues = [], []
-        for instrument, row in enumerate(world.rows):
-            home = int(row["mrm_venue"])
-            others = [venue for venue in range(len(world.venues)) if venue != home]
+        pairs = []
+        for row_index, row in enumerate(world.rows):
+            mrm_venue = int(row["mrm_venue"])
+            others = [venue for venue in range(len(world.venues)) if venue != mrm_venue]
             rng.shuffle(others)
-            for venue in [home, *others[: int(rng.integers(1, len(others) + 1))]]:
-                instruments.append(instrument)
-                venues.append(venue)
-        instrument = np.array(instruments)
-        home = np.array(venues) == world.rows["mrm_venue"][instrument]
-        mics = np.array([schema.pack(mic) for mic in world.venues])
+            count = int(rng.integers(1, len(others) + 1))
+            pairs += [(row_index, venue) for venue in [mrm_venue, *others[:count]]]
+        instrument, venue = np.array(pairs).T
+        home = venue == world.rows["mrm_venue"][instrument]
         order = np.concatenate([np.flatnonzero(home), rng.permutation(np.flatnonzero(~home))])
-        count = len(order)
+        mics = np.array([schema.pack(mic) for mic in world.venues])
         return Lines(
             instrument=instrument[order],
-            mic=mics[np.array(venues)][order],
+            mic=mics[venue][order],
             home=home[order].astype(np.int64),
-            wider_ticks=np.where(home[order], 0, rng.integers(1, 5, count)),
-            qty=rng.integers(2, 60, count) * 100,
+            wider_ticks=np.where(home[order], 0, rng.integers(1, 5, len(order))),
+            qty=rng.integers(2, 60, len(order)) * 100,
         )
 
     def change_moods(self, now_s: float, step_s: float) -> None:
@@ -170,6 +170,7 @@ def touch_of(memory: Any) -> Any:
 
 def serve(directory: Path, seed: int, memory: Any, all_quoted: Any, stop: Any) -> None:
     """Quote until `stop`; `all_quoted` is set after the first round."""
+    os.nice(NICE)
     config = configuration.load(directory)
     market = Market(demo_world.read(config), seed)
     touch_e6 = touch_of(memory)

@@ -68,7 +68,16 @@ def page(figures: Figures, width: int, height: int) -> RenderableType:
     middle.add_row(_numbers(figures), _reasons(figures.tally, wide))
     lower = Table.grid(padding=(0, 4))
     lower.add_row(_clients(figures.clients, wide), _queue(figures, wide))
-    parts = [_title(figures), "", zones(figures.tally, wide), "", middle, "", lower, ""]
+    parts: list[RenderableType] = [
+        _title(figures),
+        "",
+        zones(figures.tally, wide),
+        "",
+        middle,
+        "",
+        lower,
+        "",
+    ]
     return Group(*parts, _tape(figures, max(height - LINES_ABOVE_TAPE, 0), wide))
 
 
@@ -92,7 +101,7 @@ def zones(tally: Tally, wide: bool) -> Table:
         made.add_column(name, justify="right", min_width=7)
     if wide:
         made.add_column("filled, EUR", justify="right", min_width=14)
-    made.add_column("improved, EUR", justify="right", min_width=13)
+    made.add_column("improved, EUR" if wide else "improved", justify="right", min_width=10)
     total = ZoneCount()
     for zone in [*list(Zone)[1:], Zone.NONE]:
         count = tally.zones[zone]
@@ -130,7 +139,7 @@ def _table(title: str, *columns: tuple[str, str], header: bool = True) -> Table:
 
 def _title(figures: Figures) -> Text:
     ends = f" of {figures.seconds:.0f}" if figures.seconds else ""
-    text = Text(" Systematic Internaliser ", style="bold reverse")
+    text = Text(" Systematic Internaliser ", "bold reverse", no_wrap=True, overflow="ellipsis")
     text.append(f"  {figures.elapsed_s:.0f}{ends} s", style="bold not reverse")
     text.append(f"   {figures.directory}   Ctrl-C ends the demo", style="dim not reverse")
     return text

@@ -7,7 +7,7 @@ partial, garbled, oversize, or a field that cannot be read.
 import numpy as np
 
 from engine.enums import Reason
-from engine.jit import JIT, inlined, njit, peek, peek_word, trailing_zeros
+from engine.jit import inlined, njit, peek, peek_word, trailing_zeros, unsigned
 from engine.limits import INT64_MAX
 from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
 
@@ -19,13 +19,9 @@ _BEGIN = np.frombuffer(b"8=FIX", np.uint8).copy()
 INVALID_TAG, REQUIRED_TAG_MISSING, TAG_WITHOUT_VALUE = 0, 1, 4
 VALUE_INCORRECT, FORMAT_INCORRECT, TAG_TWICE = 5, 6, 13
 
-if JIT:
-    _ZERO, _EVEN, _LOW = np.uint64(0), np.uint64(0x00FF00FF00FF00FF), np.uint64(0xFFFF)
-    _BYTE, _HALF, _PAIR = np.uint64(8), np.uint64(16), np.uint64(32)
-    _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-else:  # plain integers do not wrap: the mask of the highest bits hides what is above them
-    _ZERO, _EVEN, _LOW, _BYTE, _HALF, _PAIR = 0, 0x00FF00FF00FF00FF, 0xFFFF, 8, 16, 32
-    _ONES, _TOPS = 0x0101010101010101, 0x8080808080808080
+_ZERO, _ONES, _TOPS = unsigned(0), unsigned(0x0101010101010101), unsigned(0x8080808080808080)
+_EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
+_BYTE, _HALF, _PAIR = unsigned(8), unsigned(16), unsigned(32)
 
 #: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1).
 _DATA_AFTER = np.zeros(1024, np.int64)
@@ -144,7 +140,7 @@ def _to_next(buffer, start, end):
 
 @njit
 def tokenize(buffer, start, size, fields, generation):
-    """Enter every field of a framed message into the table: `fields[tag] = generation, start, size`.
+    """Enter every field of a framed message: `fields[tag] = generation, start, size`.
 
     A framed message ends with the separator, which ends every search within it.
     Answers `(SessionRejectReason or -1, tag)`. Of a repeated tag the first counts; a repeated tag

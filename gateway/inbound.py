@@ -161,7 +161,9 @@ def _is_ordinary(wire, buffer, generation, session_id):
         return False
     return same_bytes(
         buffer, fields[49, 1], fields[49, 2], wire.their_ids[session_id], session["sender_size"]
-    ) and same_bytes(buffer, fields[56, 1], fields[56, 2], wire.our_ids[session_id], session["target_size"])
+    ) and same_bytes(
+        buffer, fields[56, 1], fields[56, 2], wire.our_ids[session_id], session["target_size"]
+    )
 
 
 @njit

@@ -28,7 +28,9 @@ def run(tables, outbox, wire, journal, policy):
     loop = wire.loop[0]
     wake = Wake.NOTHING
     if loop["resume"] >= 0:
-        wake = _take(tables, outbox, wire, journal, loop["resume"], sc.now_ns(wire.timespec), policy)
+        wake = _take(
+            tables, outbox, wire, journal, loop["resume"], sc.now_ns(wire.timespec), policy
+        )
     while wake == Wake.NOTHING:
         loop["resume"] = -1
         if loop["ready_next"] >= loop["ready"]:

@@ -75,9 +75,7 @@ def read_cancel(wire, buffer, generation, session_id):
         return problem, tag
     if not has(wire.fields, generation, 41):
         return REQUIRED_TAG_MISSING, 41
-    read_text(
-        buffer, wire.fields[41, 1], wire.fields[41, 2], event["orig_clordid"], CLORDID_WORDS
-    )
+    read_text(buffer, wire.fields[41, 1], wire.fields[41, 2], event["orig_clordid"], CLORDID_WORDS)
     return -1, 0
 
 

@@ -9,7 +9,8 @@ from engine import journal as jn
 from engine import step
 from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
 from engine.tables import apply_row
-from gateway.fix_write import put_byte, put_bytes, put_text, write_report
+from gateway.execution_report import write_report
+from gateway.fix_write import put_byte, put_bytes, put_text
 from gateway.wire import COMP_ID_SIZE_MAX, SENT_RING
 
 event_size = jn.RECORDS[jn.ORDER].itemsize

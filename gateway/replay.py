@@ -37,6 +37,7 @@ from gateway.wire import allocate as allocate_wire
 
 DONE, DAMAGED, UNEXPECTED, NEEDS_POLICY = 0, 1, 2, 3
 
+
 class Scratch(Handle):
     """One row of each record that an input frame may hold."""
 
@@ -204,9 +205,7 @@ class Replayer:
             index += 1
             writer["offset"] = 0
             writer["base"] = index * SEGMENT_SIZE
-        return Replayed(
-            int(writer["seq"]) - first_seq, index, int(writer["offset"]), missing, torn
-        )
+        return Replayed(int(writer["seq"]) - first_seq, index, int(writer["offset"]), missing, torn)
 
     def _map(self, directory: Path, index: int) -> jn.Journal:
         """A segment's memory, zero-extended where the file was cut."""
@@ -253,9 +252,7 @@ class Replayer:
             if self._is_whole(source, frame):
                 raise Difference(self._explain(name, source, frame))
             seq = int(self.shadow.words[(frame >> 3) + jn.SEQ]) - 1
-            raise journal_files.JournalDamaged(
-                journal_files.damage(directory, index, frame, seq)
-            )
+            raise journal_files.JournalDamaged(journal_files.damage(directory, index, frame, seq))
         if different < 0:
             return 0, True
         if self._is_whole(source, frame):
@@ -307,9 +304,7 @@ def verify(journal: Path, console: Any) -> dict[str, Any]:
     started = time.perf_counter()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("replaying segments", total=None)
-        done = replayer.run(
-            journal, lambda n, count: bar.update(task, completed=n, total=count)
-        )
+        done = replayer.run(journal, lambda n, count: bar.update(task, completed=n, total=count))
     elapsed = time.perf_counter() - started
     return {
         "frames": done.frames,

@@ -28,6 +28,7 @@ from engine.tables import allocate, touch
 from gateway import loop, policy_file, recorder, snapshot, wire
 from gateway import syscalls as sc
 from gateway.config import Config
+from gateway.errors import UserError
 from gateway.inbound import NEEDED_ROOM
 from gateway.journal_files import (
     JournalFiles,
@@ -62,6 +63,7 @@ class Server:
         self.stopping_ns = 0
         self.out_of_space = False
         self._killed_before = False
+        self._failure = ""
         self._sockets: list[socket.socket] = []
         self._connections: dict[int, socket.socket] = {}
         self._old_segments: dict[int, jn.Journal] = {}
@@ -118,10 +120,8 @@ class Server:
             files.state[0][name] = state[name]
 
     def load(self) -> list[str]:
-        """Journal and apply what configuration and reference data say; what was loaded, in words."""
-        self.policy, source = policy_file.load(
-            self.config.quoting.policy, self.config.directory
-        )
+        """Journal and apply configuration and reference data; what was loaded, in words."""
+        self.policy, source = policy_file.load(self.config.quoting.policy, self.config.directory)
         policy_file.keep(self.config.journal, self.policy, source)
         now_ns = self.now_ns()
         boot = np.zeros(1, schema.boot)
@@ -130,6 +130,8 @@ class Server:
         recorder.on_boot(self.wire, self.journal, boot[0], now_ns)
         words = load_world(self, now_ns)
         self._set_hours(now_ns)
+        if self.tables.counters[0]["kill_firm"]:
+            words.append("all trading is stopped by the kill switch: `si desk resume` lifts it")
         return words
 
     def _set_hours(self, now_ns: int) -> None:
@@ -149,9 +151,7 @@ class Server:
             return
         self.make_room()
         data = np.frombuffer(row.tobytes(), np.uint8).copy()
-        recorder.on_table_row(
-            self.tables, self.journal, table_id, index, data, data.size, now_ns
-        )
+        recorder.on_table_row(self.tables, self.journal, table_id, index, data, data.size, now_ns)
 
     def listen(self) -> tuple[int, int]:
         """Open every socket; answers the FIX and the feed port."""
@@ -190,7 +190,10 @@ class Server:
     # --- serve --------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Run until SIGTERM or SIGINT, then log out, write a snapshot and close the journal."""
+        """Run until SIGTERM or SIGINT, then log out, write a snapshot and close the journal.
+
+        Raises UserError where it had to stop by itself.
+        """
         row = self.wire.loop[0]
         row["wait_ms"] = 0 if self.config.engine.idle == "busy" else 10
         row["durable"] = int(self.config.engine.durability == "disk")
@@ -215,6 +218,8 @@ class Server:
             wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
             handlers[Wake(wake)]()
         self._close_all()
+        if self._failure:
+            raise UserError(self._failure)
 
     def _done(self) -> bool:
         if not self.stopping_ns:
@@ -286,9 +291,7 @@ class Server:
         self.make_room()
         self.wire.connections[connection_id]["rx_start"] = start + size
         row["resume"] = connection_id
-        self.sessions.receive(
-            connection_id, raw, int(row["cold_reason"]), int(row["cold_tag"])
-        )
+        self.sessions.receive(connection_id, raw, int(row["cold_reason"]), int(row["cold_tag"]))
         self.flush()
 
     def _oversize(self) -> None:
@@ -318,9 +321,7 @@ class Server:
 
     def command(self, command: Any) -> None:
         """A desk command, ours or a person's."""
-        recorder.on_desk(
-            self.tables, self.outbox, self.wire, self.journal, command, self.now_ns()
-        )
+        recorder.on_desk(self.tables, self.outbox, self.wire, self.journal, command, self.now_ns())
 
     def _tick(self) -> None:
         self.make_room()
@@ -348,7 +349,8 @@ class Server:
         except OSError as error:
             if jn.room(self.journal) < NEEDED_ROOM:
                 log.error("journal is full: stopping", error=str(error))
-                self._stop_now(f"no space for the journal: {error}")
+                self._failure = f"no space for the journal: {error}"
+                self._stop_now(self._failure)
             elif not self.out_of_space:
                 log.error("no space for the journal: trading stopped", error=str(error))
                 self.out_of_space = True

@@ -74,9 +74,7 @@ class Sessions:
         now_ns = server.now_ns()
         raw = fm.write(msg_type, ours, theirs, seq, now_ns, list(fields))
         data = np.frombuffer(raw, np.uint8).copy()
-        recorder.on_message_out(
-            server.wire, server.journal, session_id, data, 0, data.size, now_ns
-        )
+        recorder.on_message_out(server.wire, server.journal, session_id, data, 0, data.size, now_ns)
 
     def reject(
         self, session_id: int, message: simplefix.FixMessage, reason: int, tag: int, why: str = ""
@@ -193,9 +191,7 @@ class Sessions:
         row["mifid_fields"] = wire.sessions[session_id]["mifid_fields"]
         row["their_comp_id"] = pack(theirs, 6)
         row["our_comp_id"] = pack(ours, 6)
-        recorder.on_session_set(
-            wire, self.server.journal, session_id, row[0], self.server.now_ns()
-        )
+        recorder.on_session_set(wire, self.server.journal, session_id, row[0], self.server.now_ns())
 
     def too_high(
         self, session_id: int, message: simplefix.FixMessage, raw: bytes, seq: int, expected: int
@@ -219,9 +215,7 @@ class Sessions:
         """Seen before: harmless with PossDupFlag(43), else the session is broken."""
         self.record(session_id, raw, 0)
         if text(message, 43) != "Y":
-            self.drop(
-                session_id, f"MsgSeqNum(34) too low, expecting {expected} but received {seq}"
-            )
+            self.drop(session_id, f"MsgSeqNum(34) too low, expecting {expected} but received {seq}")
 
     def in_sequence(
         self,
@@ -372,9 +366,7 @@ class Sessions:
         if new is None:
             self.reject(session_id, message, 1, 36)
         elif new < row["next_in"]:
-            self.reject(
-                session_id, message, 5, 36, f"NewSeqNo below the expected {row['next_in']}"
-            )
+            self.reject(session_id, message, 5, 36, f"NewSeqNo below the expected {row['next_in']}")
         else:
             self.set_numbers(session_id, new, int(row["next_out"]))
 

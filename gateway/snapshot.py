@@ -14,8 +14,9 @@ from engine.schema import schema_hash
 from engine.tables import Tables, rebuild_indexes, state_hash, used_rows
 from gateway.wire import Wire
 
-_SESSION_STATE = ("client", "next_in", "next_out", "mifid_fields")
-_SESSION_STATE += ("begin_size", "sender_size", "target_size")
+_SESSION_STATE = (
+    "client", "next_in", "next_out", "mifid_fields", "begin_size", "sender_size", "target_size",
+)  # fmt: skip
 _SESSION_BYTES = ("headers", "their_ids", "our_ids", "sent")
 
 
@@ -43,10 +44,14 @@ def write(directory: Path, tables: Tables, wire: Wire, journal: Journal) -> Path
     rows["place"] = np.array([seq, position, int(writer["last"]), schema_hash()], np.int64)
     rows["hash"] = np.frombuffer(state_hash(tables).encode(), np.uint8)
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **rows)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **rows)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.rename(path)
     for older in sorted(directory.glob("snapshot-*.npz"))[:-2]:
         older.unlink()

@@ -1,8 +1,8 @@
 """libc calls that compiled code makes itself, with the GIL released.
 
-Pointers are passed as integers (`array.ctypes.data`). Connection errors are read from epoll's flags,
-so errno is never needed. Compiled code names libc's symbols, which numba can cache on disk (it cannot
-cache the address in a ctypes pointer); interpreted code calls the same functions through ctypes.
+Pointers are passed as integers (`array.ctypes.data`). Connection errors are read from epoll's
+flags, so errno is never needed. Compiled code names libc's symbols, which numba can cache on disk
+(it cannot cache the address in a ctypes pointer); interpreted code calls them through ctypes.
 """
 
 import ctypes
@@ -30,9 +30,7 @@ send = _function("send", types.int64, types.int32, types.int64, types.int64, typ
 epoll_wait = _function(
     "epoll_wait", types.int32, types.int32, types.int64, types.int32, types.int32
 )
-epoll_ctl = _function(
-    "epoll_ctl", types.int32, types.int32, types.int32, types.int32, types.int64
-)
+epoll_ctl = _function("epoll_ctl", types.int32, types.int32, types.int32, types.int32, types.int64)
 fdatasync = _function("fdatasync", types.int32, types.int32)
 _clock_gettime = _function("clock_gettime", types.int32, types.int32, types.int64)
 

@@ -15,7 +15,7 @@ regime = "auto"             # auto: by the order's date; or a name, e.g. "eu-201
 
 [refdata]
 instruments = "{instruments}"
-format = "si"               # si: our CSV (refdata/README.md); xetra: Deutsche Boerse's instrument list
+format = "si"               # si: our CSV, see refdata/README.md; xetra: Deutsche Boerse's list
 fx = "{fx}"
 # thresholds = "thresholds.csv"   # with format = "xetra": isin,sms_eur[,lis_eur]
 venues = ["XETR", "XPAR", "XLON", "XSTO", "XSWX"]   # venues whose quotes count, besides the MRMs

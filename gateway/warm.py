@@ -58,9 +58,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             "35=D|34=1|49=CLIENT|56=SI|52=20260101-00:00:00|11=1|54=1|40=1|38=1|"
             f"48={_ISIN}|22=4|60=20260101-00:00:00|"
         )
-        inbound.drain(
-            w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address
-        )
+        inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
 
     def idle() -> None:
         w.wire.loop[0]["epoll_fd"] = -1

@@ -222,6 +222,7 @@ class Member(Client):
         self.expected = 1
         self.logged_on = False
         self.test_id = ""  # of the last Heartbeat that answered a TestRequest
+        self.last_text = ""
         self.repeats = 0
         self._early: dict[int, Fields] = {}
         self._asked_to = 0
@@ -298,6 +299,7 @@ class Member(Client):
             return
         if msg_type == "1":
             self.send("0", [(112, message[112])])
+        self.last_text = message.get(58, "")
         if msg_type == "0":
             self.test_id = message.get(112, "")
         if msg_type not in ADMIN:

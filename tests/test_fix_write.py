@@ -19,7 +19,7 @@ from engine import schema
 from engine.enums import ExecKind, OrderState, Reason
 from engine.limits import INT64_MAX
 from engine.reasons import WORDS, Unit
-from gateway import fix_write
+from gateway import execution_report, fix_write
 from gateway.wire import Wire
 from tests import rig
 from tests.fix_text import SHARED_FIX, fields_of
@@ -66,7 +66,7 @@ def report(row: Any) -> dict[int, str]:
     """The bytes of a report, checked for frame and checksum, as text by tag."""
     used = wires()
     used.scratch[:] = 255
-    start, size = fix_write.write_report(used.scratch, used, row, 7)
+    start, size = execution_report.write_report(used.scratch, used, row, 7)
     assert used.scratch[start + size] == 255, "nothing is written behind the message"
     return fields_of(used.scratch[start : start + size].tobytes())
 
@@ -206,10 +206,13 @@ def test_each_kind_of_execution(name: str, row: Any, expected: dict[int, str]) -
     assert found == HEAD | {35: "8"} | expected
 
 
+UNKNOWN_ORDER_TEXT = "SI-ORDER order unknown (tag 41, or 11 of a status request): A-1"
+
+
 @pytest.mark.parametrize(
     ("reason", "code", "text"),
     [
-        (Reason.UNKNOWN_ORDER, "1", "SI-ORDER order unknown (tag 41, or 11 of a status request): A-1"),
+        (Reason.UNKNOWN_ORDER, "1", UNKNOWN_ORDER_TEXT),
         (Reason.TOO_LATE, "0", "SI-ORDER too late to cancel: 41=A-1"),
     ],
 )
@@ -361,8 +364,8 @@ def test_every_date_until_2200() -> None:
 def test_average_price_is_rounded_half_up(qty: int, px_e6: int) -> None:
     total = min(qty * px_e6 + qty // 3, INT64_MAX // 2)
     average = (Decimal(total) / qty + Decimal("0.5")) // 1
-    assert fix_write.average_px_e6(total, qty) == int(average)
-    assert fix_write.average_px_e6(0, 0) == 0
+    assert execution_report.average_px_e6(total, qty) == int(average)
+    assert execution_report.average_px_e6(0, 0) == 0
 
 
 # The stock dictionary of FIX 4.4

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("engine", "gateway", "refdata", "bench")
 FOLDERS = (*PACKAGES, "tests", ".ci")
 LINES_MAX = 500
+TEST_LINES_MAX = 600  # a table of cases may be longer
 COLUMNS_MAX = 100
 
 #: Imports point inward. The command line ties the packages together, so it may see them all.
@@ -37,7 +38,7 @@ COMPILERS = {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"}
 COMPILERS_ALLOWED = {"engine/jit.py", "engine/policy.py"}  # a policy has a signature of its own
 UNTYPED = "# type: ignore[no-untyped-def]"  # the interpreted twin of a compiled function
 SELVES = {"self", "cls"}
-COMPILED = COMPILERS | {"intrinsic", "overload", "register_jitable"}
+COMPILED = COMPILERS | {"inlined", "intrinsic", "overload", "register_jitable"}
 WORDS = re.compile("|".join(("TO" + "DO", "FIX" + "ME")))
 MACHINE_PATH = re.compile(r"(?<![\w.~*-])/(?:root|work)(?![\w-])")
 PRAGMA = re.compile(r"\s*# (?:type: ignore|noqa|pragma).*$")  # ruff does not count them either
@@ -213,11 +214,12 @@ def test_only_compiled_functions_go_without_types() -> None:
 
 
 def test_files_are_short() -> None:
-    long_by_nature = {"LICENSE", "requirements.lock"}
+    long_by_nature = {"LICENSE", "requirements.lock", "oracle.py"}  # the oracle reads as one
     found = []
     for path in texts():
         count = len(path.read_text(encoding="utf-8").splitlines())
-        if path.suffix != ".csv" and path.name not in long_by_nature and count > LINES_MAX:
+        limit = TEST_LINES_MAX if path.parent.name == "tests" else LINES_MAX
+        if path.suffix != ".csv" and path.name not in long_by_nature and count > limit:
             found.append(f"{name_of(path)}: {count} lines")
     assert not found
 
