@@ -88,9 +88,7 @@ def _count(fd, reply, matched):
 
 def resident_bytes(pid: int) -> dict[str, int]:
     """Anonymous and file-backed resident memory of a process."""
-    rows = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-    )
+    rows = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
         name: int(rows[key].split()[0]) * 1024
         for name, key in (("anonymous", "RssAnon"), ("file", "RssFile"))
@@ -112,9 +110,7 @@ def run(orders: int, console: Console) -> dict[str, Any]:
         with Progress(console=console, transient=True) as bar:
             for number in bar.track(range(blocks), description="orders"):
                 begun = time.perf_counter()
-                done = pump(
-                    sock.fileno(), message, marks, *buffers, 2 + number * block, block
-                )
+                done = pump(sock.fileno(), message, marks, *buffers, 2 + number * block, block)
                 if done != block:
                     raise OSError(f"answered {done} of {block} orders, then disconnected")
                 rates.append(block / (time.perf_counter() - begun))

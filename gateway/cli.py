@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from gateway import logs
 from gateway.errors import UserError
@@ -130,9 +129,9 @@ def explain(
             venues = module.venue_names(directory / "journal")
             for row in rows:
                 first, *rest = module.in_words(row, venues)
-                out.print(f"[bold]{first}[/]")
+                out.print(f"[bold]{first}[/]", soft_wrap=True)
                 for line in rest:
-                    out.print(f"  {line}", markup=False)
+                    out.print(f"  {line}", markup=False, soft_wrap=True)
         if not rows:
             say.print(f"no order {order!r} in {directory / 'journal'}")
             raise typer.Exit(1)
@@ -197,6 +196,8 @@ def warm() -> None:
 
 # --- desk -------------------------------------------------------------------------------------
 
+WIDE = 130  # columns that the whole desk queue needs
+
 Trader = Annotated[str, typer.Option(help="Who you are, at most 8 characters.", envvar="USER")]
 Item = Annotated[int, typer.Argument(help="Number of the desk item.")]
 
@@ -212,7 +213,7 @@ def desk_list(directory: Directory, as_json: AsJson = False) -> None:
         if as_json:
             print(json.dumps([desk_view.as_dict(item) for item in queue.items]))
         else:
-            out.print(desk_view.table(queue))
+            out.print(desk_view.table(queue, wide=out.width >= WIDE))
 
 
 def _act(directory: Path, action: str, trader: str, done: str, **fields: Any) -> None:
@@ -316,9 +317,24 @@ def bench_wire(
             out.print(module.table(result))
 
 
-def summary_table(title: str, rows: list[tuple[str, str]]) -> Table:
-    """Two columns, for a result."""
-    table = Table(title=title, show_header=False, title_justify="left")
-    for name, value in rows:
-        table.add_row(name, value)
-    return table
+@bench.command("throughput")
+def bench_throughput(
+    orders: Annotated[int, typer.Option(help="Orders to send.", min=1000)] = 1_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Orders through one session, many in flight; memory of the engine while they go."""
+    from bench import throughput as module
+
+    with friendly():
+        compile_all()
+        result = module.run(orders, say)
+        if as_json:
+            print(json.dumps(result))
+        else:
+            first, last = result["resident_bytes"][0], result["resident_bytes"][-1]
+            out.print(f"{result['orders']:,} orders, {result['rate_per_s']:,}/s (median block)")
+            out.print(
+                f"resident: tables {first['anonymous'] >> 20} MiB at first, "
+                f"{last['anonymous'] >> 20} MiB at last; journal and code "
+                f"{first['file'] >> 20} and {last['file'] >> 20} MiB"
+            )

@@ -61,7 +61,7 @@ class DeskQueue:
 def read_queue(journal: Path) -> DeskQueue:
     """The queue as the journal has it now."""
     queue = DeskQueue()
-    for frame in Reader(journal).poll():
+    for frame in Reader(journal, kinds=(jn.DESK_ITEM,)).poll():
         queue.apply(frame)
     return queue
 
@@ -75,7 +75,7 @@ class DeskClient:
         self.path = directory / "desk.sock"
         self.journal = directory / "journal"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.reader = Reader(self.journal)
+        self.reader = Reader(self.journal, kinds=(jn.DESK_ITEM, jn.DESK_RESULT))
         self.queue = DeskQueue()
         self.catch_up()
 

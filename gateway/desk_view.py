@@ -14,6 +14,8 @@ from gateway.desk_reader import DeskError, DeskQueue
 from gateway.explain import money, px
 from gateway.journal_files import Reader
 
+NARROW_WITHOUT = ("market then", "zone", "quoted")
+
 
 def as_dict(item: Any) -> dict[str, Any]:
     """A desk item with its names spelled out; prices as text."""
@@ -39,26 +41,28 @@ def as_dict(item: Any) -> dict[str, Any]:
     }
 
 
-def table(queue: DeskQueue) -> Table:
-    """Open items in order of work."""
+def table(queue: DeskQueue, *, wide: bool = True) -> Table:
+    """Open items in order of work; on a narrow terminal without market, zone and quote."""
     made = Table(title=f"desk queue: {len(queue.items)} open", title_justify="left")
     for name, justify in (
         ("item", "right"), ("state", "left"), ("left", "right"), ("side", "left"),
         ("quantity", "right"), ("ISIN", "left"), ("limit", "right"), ("value", "right"),
-        ("market then", "right"), ("zone", "left"), ("trader", "left"), ("quoted", "right"),
+        ("market then", "right"), ("trader", "left"), ("zone", "left"), ("quoted", "right"),
     ):  # fmt: skip
-        made.add_column(name, justify=justify)  # type: ignore[arg-type]
+        if wide or name not in NARROW_WITHOUT:
+            made.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     now_ns = time.time_ns()
     for row in queue.items:
         item = as_dict(row)
         left_s = max(0, item["deadline_ns"] - now_ns) // 1_000_000_000
         done = f"{item['filled_qty']:,} of " if item["filled_qty"] else ""
-        made.add_row(
+        cells = (
             str(item["item_id"]), item["state"], f"{left_s} s", item["side"],
             f"{done}{item['qty']:,}", item["isin"], item["limit_px"] or "market",
             f"{item['notional']} {item['currency']}", f"{item['bid_px']} / {item['ask_px']}",
-            item["zone"], item["trader"] or "", item["quote_px"] or "",
+            item["trader"] or "", item["zone"], item["quote_px"] or "",
         )  # fmt: skip
+        made.add_row(*(cells if wide else cells[:8] + cells[9:10]))
     return made
 
 
@@ -69,13 +73,12 @@ def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, s
     wanted = client or isin
     table_id = tables.CLIENT if client else tables.INSTRUMENT
     found = None
-    for frame in Reader(journal).poll():
-        if frame.kind == jn.TABLE_ROW:
-            words = frame.body[:16].view("i8")
-            if words[0] == table_id:
-                row = frame.body[16:].view(schema.TABLE_DTYPES[table_id])[0]
-                if unpack(row["name"] if client else row["isin"]) == wanted:
-                    found = int(words[1])
+    for frame in Reader(journal, kinds=(jn.TABLE_ROW,)).poll():
+        words = frame.body[:16].view("i8")
+        if words[0] == table_id:
+            row = frame.body[16:].view(schema.TABLE_DTYPES[table_id])[0]
+            if unpack(row["name"] if client else row["isin"]) == wanted:
+                found = int(words[1])
     if found is None:
         raise DeskError(f"no {'client' if client else 'instrument'} {wanted!r} in {journal}")
     scope = KillScope.CLIENT if client else KillScope.INSTRUMENT

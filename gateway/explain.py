@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import journal as jn
+from engine import tables
 from engine.enums import (
     BboState,
     Clamp,
@@ -81,23 +82,21 @@ def show(unit: Unit, value: int) -> str:
 def find(journal: Path, wanted: str) -> list[Any]:
     """Every execution of an order, by OrderID(37) or ClOrdID(11), oldest first."""
     found = []
-    for frame in Reader(journal).poll():
-        if frame.kind == jn.EXECUTION:
-            row = frame.record
-            names = (str(int(row["order_id"])), unpack(row["clordid"]), unpack(row["orig_clordid"]))
-            if wanted in names:
-                found.append(row.copy())
+    for frame in Reader(journal, kinds=(jn.EXECUTION,)).poll():
+        row = frame.record
+        names = (str(int(row["order_id"])), unpack(row["clordid"]), unpack(row["orig_clordid"]))
+        if wanted in names:
+            found.append(row.copy())
     return found
 
 
 def venue_names(journal: Path) -> list[str]:
     """MICs in the order of their rows, from the journal's own table rows."""
     names: list[str] = []
-    for frame in Reader(journal).poll():
-        if frame.kind == jn.TABLE_ROW:
-            words = frame.body[:24].view("i8")
-            if words[0] == 4:
-                names[int(words[1]) :] = [unpack([words[2]])]
+    for frame in Reader(journal, kinds=(jn.TABLE_ROW,)).poll():
+        words = frame.body[:24].view("i8")
+        if words[0] == tables.VENUE:
+            names[int(words[1]) :] = [unpack([words[2]])]
     return names
 
 

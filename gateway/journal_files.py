@@ -92,13 +92,25 @@ class JournalFiles:
         """For fdatasync."""
         return self.segment.fd
 
+    @property
+    def spare(self) -> Path:
+        """A segment allocated before it is needed; readers do not look at it."""
+        return self.directory / "next.journal"
+
+    def keep_spare(self) -> None:
+        """See to it that the next segment has its space. Raises OSError where the disk is full."""
+        fd = os.open(self.spare, os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            os.posix_fallocate(fd, 0, SEGMENT_SIZE)
+        finally:
+            os.close(fd)
+
     def rotate(self) -> None:
         """Go on in a new segment. Raises OSError where the disk is full; nothing has changed."""
-        try:
-            fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
-        except OSError:  # readers take a next segment as the end of this one
-            segment_path(self.directory, self.index + 1).unlink(missing_ok=True)
-            raise
+        self.keep_spare()
+        # Readers take a next segment as the end of this one: it appears whole or not at all.
+        self.spare.rename(segment_path(self.directory, self.index + 1))
+        fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
         self.close()
         self.segment = fresh
         self.index += 1
@@ -143,6 +155,26 @@ def find_sent(journal, base, session_id, first, places):
         offset += size
 
 
+@njit
+def seek(journal, offset, seq, kinds):
+    """The first frame from `offset` on whose kind is in the bit mask: `(state, offset, seq)`.
+
+    `seq` is that of the frame before. Every frame on the way is checked.
+    """
+    while True:
+        state = jn.frame_state(journal, offset, seq)
+        if state != jn.WHOLE:
+            return state, offset, seq
+        word = offset >> 3
+        if (kinds >> journal.words[word + jn.KIND]) & 1:
+            return state, offset, seq
+        seq = journal.words[word + jn.SEQ]
+        offset += journal.words[word]
+
+
+ALL_KINDS = 2**63 - 1
+
+
 class Frame(NamedTuple):
     """One frame as a reader sees it."""
 
@@ -179,10 +211,16 @@ def frame_at(journal: jn.Journal, offset: int, base: int) -> Frame:
 
 
 class Reader:
-    """Follows a journal from another process (or the same): `for frame in reader.poll()`."""
+    """Follows a journal from another process (or the same): `for frame in reader.poll()`.
 
-    def __init__(self, directory: Path, position: int = 0) -> None:
+    `kinds`: only frames of these kinds; the others are checked and skipped, compiled.
+    """
+
+    def __init__(
+        self, directory: Path, position: int = 0, kinds: tuple[int, ...] | None = None
+    ) -> None:
         self.directory = directory
+        self.kinds = sum(1 << kind for kind in kinds) if kinds else ALL_KINDS
         self.index, self.offset = divmod(position, SEGMENT_SIZE)
         self.seq = -1
         self._segment: Segment | None = None
@@ -199,7 +237,8 @@ class Reader:
                 return
             assert self._segment is not None
             journal = self._segment.journal
-            state = jn.frame_state(journal, self.offset, self.seq)
+            state, offset, seq = seek(journal, self.offset, self.seq, self.kinds)
+            self.offset, self.seq = int(offset), int(seq)
             if state == jn.WHOLE:
                 frame = frame_at(journal, self.offset, self.index * SEGMENT_SIZE)
                 self.seq = frame.seq

@@ -6,24 +6,29 @@ from pathlib import Path
 from engine import policy
 from engine.policies import BUILTIN
 from engine.policy import Policy
+from gateway.errors import UserError
+
+
+class PolicyError(UserError):
+    """A policy that cannot be loaded."""
 
 
 def load(name: str, directory: Path) -> tuple[Policy, Path]:
     """A policy that ships, or a Python file (seen from `directory`), with its source's path.
 
-    Raises ValueError with what is wrong.
+    Raises PolicyError.
     """
     if name in BUILTIN:
         source = Path(policy.__file__).parent / "policies" / f"{name}.py"
         return policy.load(name), source
     path = directory / name
     if not path.is_file():
-        raise ValueError(f"policy {name!r} is none of {', '.join(BUILTIN)} and no file {path}")
+        raise PolicyError(f"policy {name!r} is none of {', '.join(BUILTIN)} and no file {path}")
     return from_file(path), path
 
 
 def from_file(path: Path) -> Policy:
-    """Compile the policy in a Python file. Raises ValueError with what is wrong."""
+    """Compile the policy in a Python file. Raises PolicyError."""
     spec = importlib.util.spec_from_file_location(f"policy_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +36,7 @@ def from_file(path: Path) -> Policy:
         spec.loader.exec_module(module)
         return policy.from_module(path.stem, module)
     except Exception as error:  # whatever a user's file does
-        raise ValueError(f"policy {path}: {error}") from error
+        raise PolicyError(f"policy {path}: {error}") from error
 
 
 def keep(journal: Path, loaded: Policy, source: Path) -> None:
@@ -43,10 +48,10 @@ def keep(journal: Path, loaded: Policy, source: Path) -> None:
 
 
 def kept_by_hash(journal: Path, source_hash: int) -> Policy:
-    """The policy that a journal names. Raises ValueError where its source is gone."""
+    """The policy that a journal names. Raises PolicyError where its source is gone."""
     if source_hash == 0:  # before the first parameters
         return policy.load("none")
     kept = journal / "policies" / f"{source_hash:016x}.py"
     if not kept.exists():
-        raise ValueError(f"the policy {source_hash:016x} of this journal is not in {kept.parent}")
+        raise PolicyError(f"the policy {source_hash:016x} of this journal is not in {kept.parent}")
     return from_file(kept)

@@ -245,18 +245,19 @@ class Replayer:
             return 0, False
         stop = different if different >= 0 else offset
         name = journal_files.segment_path(directory, index).name
-        frame = self._frame_holding(start, min(stop, end - 1))
+        # without a difference the damage is in a frame that was not run: it begins at the end
+        frame = end if different < 0 else self._frame_holding(start, different)
         if outcome == UNEXPECTED and different < 0:
             raise Difference(f"{name}, byte {offset}: an output that no input caused")
+        if frame < end and self._is_whole(source, frame):
+            raise Difference(self._explain(name, source, frame))
         if int(journal_files.next_whole(source, self._frame_end(frame, stop))) >= 0:
-            if self._is_whole(source, frame):
-                raise Difference(self._explain(name, source, frame))
-            seq = int(self.shadow.words[(frame >> 3) + jn.SEQ]) - 1
+            seq = int(self.shadow.writer[0]["seq"])
+            if frame < end:
+                seq = int(self.shadow.words[(frame >> 3) + jn.SEQ]) - 1
             raise journal_files.JournalDamaged(journal_files.damage(directory, index, frame, seq))
         if different < 0:
             return 0, True
-        if self._is_whole(source, frame):
-            raise Difference(self._explain(name, source, frame))
         torn = bool(source.buffer[frame:].any())
         return end - frame, torn
 

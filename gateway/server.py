@@ -214,6 +214,7 @@ class Server:
             Wake.OVERSIZE: self._oversize,
         }
         address = self.policy.address
+        self._keep_spare()
         while not self._done():
             wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
             handlers[Wake(wake)]()
@@ -330,39 +331,53 @@ class Server:
         if now_ns >= self._hours_until_ns:
             self._set_hours(now_ns)
         if self.out_of_space:
-            self._prepare_segment()
+            self._keep_spare()
         self.flush()
 
     # --- the journal --------------------------------------------------------------------------
 
     def make_room(self) -> None:
-        """A new segment where the current one is nearly full; a full disk stops all trading."""
+        """A new segment where the current one is nearly full."""
         if jn.room(self.journal) >= 4 * NEEDED_ROOM:
             return
         if self.out_of_space and jn.room(self.journal) >= NEEDED_ROOM:
             return
-        self._prepare_segment()
-
-    def _prepare_segment(self) -> None:
         try:
             self.files.rotate()
         except OSError as error:
+            self._no_space(error)
             if jn.room(self.journal) < NEEDED_ROOM:
                 log.error("journal is full: stopping", error=str(error))
                 self._failure = f"no space for the journal: {error}"
                 self._stop_now(self._failure)
-            elif not self.out_of_space:
-                log.error("no space for the journal: trading stopped", error=str(error))
-                self.out_of_space = True
-                self._killed_before = bool(self.tables.counters[0]["kill_firm"])
-                self._kill(DeskAction.KILL)
             return
         self.wire.loop[0]["journal_fd"] = self.files.fd
+        self._keep_spare()
+
+    def _keep_spare(self) -> None:
+        """The segment after this one has its space, or trading stops while this one has room."""
+        try:
+            self.files.keep_spare()
+        except OSError as error:
+            self._no_space(error)
+            return
+        if not self.out_of_space:
+            return
+        self.out_of_space = False
+        log.info("space for the journal again", trading=not self._killed_before)
+        self._watch(int(self.wire.loop[0]["feed_fd"]), loop.FEED)
+        if not self._killed_before:  # else a person stopped it, and a person resumes it
+            self._kill(DeskAction.RESUME)
+
+    def _no_space(self, error: OSError) -> None:
+        """Orders are rejected, quotes are not read: what is left is for answers."""
         if self.out_of_space:
-            self.out_of_space = False
-            log.info("space for the journal again", trading=not self._killed_before)
-            if not self._killed_before:  # else a person stopped it, and a person resumes it
-                self._kill(DeskAction.RESUME)
+            return
+        log.error("no space for the journal: trading stopped", error=str(error))
+        self.out_of_space = True
+        self._killed_before = bool(self.tables.counters[0]["kill_firm"])
+        self._epoll.unregister(int(self.wire.loop[0]["feed_fd"]))
+        self._kill(DeskAction.KILL)
 
     def _kill(self, action: DeskAction) -> None:
         command = np.zeros(1, schema.desk_command)

@@ -85,7 +85,8 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             replay.replay(w.tables, w.outbox, w.wire, source, shadow,
                           replay.allocate_scratch(), w.policy.address),
             replay.first_difference(source, shadow, 0, 64),
-            journal_files.next_whole(source, (1 << 20) - 64))),
+            journal_files.next_whole(source, (1 << 20) - 64),
+            journal_files.seek(source, 0, -1, journal_files.ALL_KINDS))),
         ("resend requests", lambda: journal_files.find_sent(
             source, 0, 0, 1, np.full(1, -1, np.int64))),
         ("snapshots", lambda: tables.rebuild_indexes(w.tables)),

@@ -4,6 +4,7 @@ The process either says what is wrong, with the place, and exits with 1, or star
 it cannot do for certain; it never loses what it has answered.
 """
 
+import contextlib
 import shutil
 import struct
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fix_peer import Client, Member, order
+from tests.fix_peer import Client, Closed, Member, order
 from tests.session_rig import ASK, BID, ISIN
 from tests.venue import Engine, running, sample, si, venue_quote
 
@@ -124,12 +125,12 @@ def test_reference_data_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for two segments of the journal."""
+    """A file system with room for three segments of the journal."""
     disk = tmp_path / "disk"
     disk.mkdir()
     try:
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=140m", "tmpfs", str(disk)],
+            ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(disk)],
             check=True,
             capture_output=True,
         )
@@ -186,6 +187,20 @@ def await_reports(member: Member, count: int) -> None:
         member.poll(0.1)
 
 
+def send_until_closed(member: Member) -> None:
+    """Fill up what is left with large messages, up to the Logout."""
+    deadline = time.monotonic() + 60
+    with contextlib.suppress(Closed):
+        while True:
+            assert time.monotonic() < deadline
+            for _ in range(20):
+                member.send("0", [(58, "x" * 16_000)])
+            member.poll()
+            if "space" in member.last_text:
+                member.send("5")
+    member.close()
+
+
 def test_a_disk_that_stays_full_ends_in_order(small_disk: Path) -> None:
     """Sessions are logged out; with room again all is there, and trading waits for a person."""
     folder = small_disk / "si"
@@ -200,14 +215,10 @@ def test_a_disk_that_stays_full_ends_in_order(small_disk: Path) -> None:
         await_reports(member, 1)
         flood_until_full(engine)
         assert engine.process is not None
-        deadline = time.monotonic() + 30
-        while engine.process.poll() is None:
-            assert time.monotonic() < deadline, engine.said()
-            engine.feed_records(20 * venue_quote(ISIN, "344.40", "344.50"))
-            time.sleep(0.001)
+        send_until_closed(member)
+        engine.process.wait(10)
         assert engine.process.returncode == 1, engine.said()
         assert "no space for the journal" in engine.said()
-        member.read_out()
         assert "space" in member.last_text
         subprocess.run(["mount", "-o", "remount,size=400m", str(small_disk)], check=True)
         engine.verify()
@@ -303,6 +314,7 @@ def test_a_torn_tail_is_cut_and_completed(copy: Path, cut: str) -> None:
     with running(copy) as engine:
         assert "completed" in engine.said()
         member = Member(engine)
+        member.next_out = 22  # a Logon and twenty orders came before
         member.log_on()
         await_reports(member, 20)
         assert [report[11] for report in member.reports.values()] == [f"j{n}" for n in range(20)]
