@@ -28,7 +28,7 @@ from gateway import policy_file, wire
 from gateway.journal_files import Frame, Reader
 from gateway.replay import Replayer
 from tests.fix_peer import Closed, Member, cancel, order
-from tests.venue import Engine, sample
+from tests.venue import Engine, sample, venue_quote
 
 pytestmark = pytest.mark.kill
 
@@ -59,7 +59,7 @@ class Load:
         for isin, (cents, _) in MARKETS.items():
             mid = cents + 5 * self.rng.randint(-3, 3)
             bid, ask = f"{(mid - 5) / 100:.2f}", f"{(mid + 5) / 100:.2f}"
-            self.engine.quote(isin, bid, ask)
+            self.engine.feed_records(venue_quote(isin, bid, ask))
 
     def log_on(self) -> None:
         for member in self.members:

@@ -5,6 +5,7 @@ part of this repository: without the folder `shared/data` beside it, the tests s
 """
 
 import csv
+import time
 from collections.abc import Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from engine.enums import Zone
 from engine.schema import unpack
 from gateway.journal_files import Reader
 from tests.fix_peer import Client, Fields, order
-from tests.venue import ROOT, Engine, running, sample
+from tests.venue import APPLIED_S, ROOT, Engine, running, sample, venue_quote
 
 DATA = ROOT.parent / "shared" / "data"
 LIST = DATA / "instruments" / "xetra_2019-04.csv"
@@ -99,9 +100,9 @@ def read_quotes() -> list[Touch]:
     touches = []
     for mic, name in FILES.items():
         for line in (DATA / "bbo" / name).read_text().splitlines():
-            time, bid, ask, bid_qty, ask_qty = line.split(";")
+            at, bid, ask, bid_qty, ask_qty = line.split(";")
             sizes = (int(bid_qty), int(ask_qty))
-            touches.append(Touch(time, mic, Decimal(bid), Decimal(ask), sizes))
+            touches.append(Touch(at, mic, Decimal(bid), Decimal(ask), sizes))
     return sorted(touches, key=lambda touch: touch.time)
 
 
@@ -273,9 +274,11 @@ def test_real_quotes_of_three_venues(
     book: dict[str, Touch] = {}
     zones: dict[str, Zone] = {}
     for number, touch in enumerate(read_quotes()):
-        engine.quote(DAX_ETF, touch.bid, touch.ask, mic=touch.mic, sizes=touch.sizes)
+        data = venue_quote(DAX_ETF, touch.bid, touch.ask, mic=touch.mic, sizes=touch.sizes)
+        engine.feed_records(data)
         book[touch.mic] = touch
         if number % 6 == 0:
+            time.sleep(APPLIED_S)
             zones |= check(client, listed[DAX_ETF], regime, book)
     assert len(book) == 3
     assert set(zones.values()) > {Zone.WITHIN_MIN_QUOTE, Zone.DISCRETIONARY, Zone.LARGE_IN_SCALE}

@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SI = (sys.executable, "-m", "gateway")
 READY_S = 240.0  # the first start may compile
+APPLIED_S = 0.05  # between two sockets there is no order but time
 
 # --- the process ------------------------------------------------------------------------------
 
@@ -155,8 +156,9 @@ class Engine:
         sizes: tuple[int, int] = (10_000, 10_000),
         phase: int = 0,
     ) -> None:
-        """One venue's quote, as a datagram."""
+        """One venue's quote, as a datagram; an order sent afterwards comes after it."""
         self.feed_records(venue_quote(isin, bid, ask, mic=mic, sizes=sizes, phase=phase))
+        time.sleep(APPLIED_S)
 
     def desk_send(self, command: bytes) -> None:
         """A desk command as it comes through the socket; nobody waits for the answer."""
