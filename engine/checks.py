@@ -7,7 +7,7 @@ from engine import ticks
 from engine.enums import BboState, OrdType, Phase, Reason, Side, Tif
 from engine.jit import inlined
 from engine.limits import INT64_MAX, PX_E6_MAX, QTY_MAX, VENUES_MAX
-from engine.money import add_capped, fits_product, to_eur_e6
+from engine.money import add_capped, fits_product
 from engine.zones import BPS
 
 
@@ -155,7 +155,7 @@ def check_collar(tables, execution, event, mid_x2_e6):
 def check_order_limits(tables, execution, instrument, client_id, notional_e6):
     """RTS 6 Art 15(1)(b): largest order of the client and of the instrument."""
     limit = tables.clients[client_id]["order_max_eur_e6"]
-    value_eur_e6 = to_eur_e6(notional_e6, instrument["eur_per_unit_e9"])
+    value_eur_e6 = execution["value_eur_e6"]
     if limit > 0 and value_eur_e6 > limit:
         return fail(execution, Reason.CLIENT_ORDER_LIMIT, value_eur_e6, limit)
     limit = instrument["order_max_e6"]
@@ -168,13 +168,12 @@ def check_order_limits(tables, execution, instrument, client_id, notional_e6):
 def check_fill_limits(tables, execution, instrument_id, client_id, position_after, mid_x2_e6):
     """What a fill may add up to: the client's day (MiFIR Art 17(2)) and the firm's position.
 
-    The value of the fill is `execution["notional_e6"]`.
+    The value of the fill is the execution's notional and value in EUR.
     """
     instrument = tables.instruments[instrument_id]
     client = tables.clients[client_id]
     use = tables.client_use[client_id]
-    value_eur_e6 = to_eur_e6(execution["notional_e6"], instrument["eur_per_unit_e9"])
-    day_eur_e6 = add_capped(use["filled_eur_e6"], value_eur_e6)
+    day_eur_e6 = add_capped(use["filled_eur_e6"], execution["value_eur_e6"])
     limit = client["day_max_eur_e6"]
     if (limit > 0 and day_eur_e6 > limit) or day_eur_e6 == INT64_MAX:
         return fail(execution, Reason.CLIENT_DAY_LIMIT, day_eur_e6, limit)

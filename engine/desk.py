@@ -10,7 +10,7 @@ from engine.enums import DeskAction, DeskState, ExecKind, OrderState, Reason, Si
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.jit import inlined, njit
 from engine.limits import OUTPUTS_MAX, PX_E6_MAX
-from engine.money import fits_product
+from engine.money import fits_product, to_eur_e6
 from engine.outbox import put_desk_item
 from engine.report import copy_bbo, from_order
 from engine.zones import set_thresholds
@@ -214,6 +214,7 @@ def fill_item(tables, outbox, item, command, result, best, px, ts_ns):
     set_thresholds(tables, execution, instrument, ts_ns)
     copy_bbo(execution, best)
     execution["notional_e6"] = qty * px
+    execution["value_eur_e6"] = to_eur_e6(qty * px, instrument["eur_per_unit_e9"])
     execution["desk_item"] = item["item_id"]
     execution["trader"] = command["trader"]
     reason = check_desk_fill(tables, execution, item, order, qty, px)

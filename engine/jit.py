@@ -68,6 +68,11 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 if JIT:
 
+    @inlined
+    def signed(word):  # type: ignore[no-untyped-def]
+        """The 64 bits of an unsigned word as int64."""
+        return np.int64(word)
+
     def _byte_pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
         data = context.make_array(array_type)(context, builder, array).data
         return builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [offset])
@@ -213,6 +218,9 @@ if JIT:
 else:
     #: Interpreted policies by the stand-in address that `engine.policy` gave out.
     INTERPRETED_POLICIES: dict[int, Callable[[Any], Any]] = {}
+
+    def signed(word):  # type: ignore[no-untyped-def]
+        return word - 2**64 if word >= 2**63 else word
 
     def put_record(buffer, offset, record):  # type: ignore[no-untyped-def]
         data = np.frombuffer(record.tobytes(), np.uint8)

@@ -282,6 +282,7 @@ execution = _dtype(
     "route",
     "regime",
     "notional_e6",
+    "value_eur_e6",  # of the notional, as the client's limits are
     "sms_e6",
     "qmin_e6",
     "threshold_e6",

@@ -22,6 +22,7 @@ from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
 from engine.jit import call_policy, inlined, njit
 from engine.limits import CLORDID_WORDS, VENUES_MAX
+from engine.money import to_eur_e6
 from engine.outbox import clear, new_desk_result
 from engine.quoting import requote
 from engine.report import (
@@ -135,6 +136,7 @@ def place(tables, outbox, execution, order, event, ts_ns, policy):
         return reason
     notional_x2_e6 = event["qty"] * mid_x2_e6
     execution["notional_e6"] = notional_x2_e6 // 2
+    execution["value_eur_e6"] = to_eur_e6(execution["notional_e6"], instrument["eur_per_unit_e9"])
     execution["zone"] = classify(execution, instrument["liquid"], notional_x2_e6)
     execution["route"] = route_of(tables.params[0], execution, notional_x2_e6)
     order["zone"] = execution["zone"]

@@ -7,7 +7,15 @@ partial, garbled, oversize, or a field that cannot be read.
 import numpy as np
 
 from engine.enums import Reason
-from engine.jit import inlined, njit, peek, peek_word, trailing_zeros, unsigned
+from engine.jit import (
+    inlined,
+    njit,
+    peek,
+    peek_word,
+    signed,
+    trailing_zeros,
+    unsigned,
+)
 from engine.limits import INT64_MAX
 from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
 
@@ -19,7 +27,8 @@ _BEGIN = np.frombuffer(b"8=FIX", np.uint8).copy()
 INVALID_TAG, REQUIRED_TAG_MISSING, TAG_WITHOUT_VALUE = 0, 1, 4
 VALUE_INCORRECT, FORMAT_INCORRECT, TAG_TWICE = 5, 6, 13
 
-_ZERO, _ONES, _TOPS = unsigned(0), unsigned(0x0101010101010101), unsigned(0x8080808080808080)
+_ZERO, _ONE = unsigned(0), unsigned(1)
+_ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
 _BYTE, _HALF, _PAIR = unsigned(8), unsigned(16), unsigned(32)
 
@@ -180,7 +189,7 @@ def tokenize(buffer, start, size, fields, generation):
                 fields[tag, 2] = at - value
             elif tag < 128 and _ONCE[tag] != 0:
                 return TAG_TWICE, tag
-            if tag < 1024 and _DATA_AFTER[tag] != 0:
+            if 90 <= tag <= 621 and _DATA_AFTER[tag] != 0:
                 data_size, good = read_int(buffer, value, at - value)
                 if not good or data_size < 0:
                     return FORMAT_INCORRECT, tag
@@ -301,11 +310,19 @@ def read_px_e6(buffer, start, size):
 
 @njit
 def read_text(buffer, start, size, words, count):
-    """Pack up to `8 * count` bytes into words, zero-padded; longer text is cut."""
+    """Pack up to `8 * count` bytes into words, zero-padded; longer text is cut.
+
+    Reads up to seven bytes behind the field, which the trailer of a framed message has.
+    """
     for i in range(count):
-        words[i] = 0
-    for i in range(min(size, 8 * count)):
-        words[i >> 3] |= np.int64(buffer[start + i]) << (8 * (i & 7))
+        left = size - 8 * i
+        if left >= 8:
+            words[i] = signed(peek_word(buffer, start + 8 * i))
+        elif left > 0:
+            word = peek_word(buffer, start + 8 * i)
+            words[i] = signed(word & ((_ONE << unsigned(8 * left)) - _ONE))
+        else:
+            words[i] = 0
 
 
 @inlined

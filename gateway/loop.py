@@ -15,7 +15,10 @@ from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
-AHEAD = 4 << 20  # bytes of journal brought into memory before they are needed
+AHEAD_MIN = 1 << 20  # bytes of journal in memory before they are needed: at the least
+AHEAD_MAX = 8 << 20  # and where there is time
+AHEAD_CHUNK = 256 << 10
+IDLE_LONG = 1_000  # polls in a row that brought nothing
 PAGE = 4096
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
 
@@ -27,6 +30,7 @@ def run(tables, outbox, wire, journal, policy):
     """Serve until something rare happens; the Wake code is also in `wire.loop[0]["wake"]`."""
     loop = wire.loop[0]
     wake = Wake.NOTHING
+    idle = 0
     if loop["resume"] >= 0:
         wake = _take(
             tables, outbox, wire, journal, loop["resume"], sc.now_ns(wire.timespec), policy
@@ -39,8 +43,13 @@ def run(tables, outbox, wire, journal, policy):
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
-            if ready <= 0:
-                _touch_ahead(journal)
+            if ready > 0:
+                idle = 0
+            else:
+                idle += 1
+                _touch_ahead(journal, idle)
+                if loop["wait_ms"] == 0 and idle & 31 != 0:  # busy: not every look at the clock
+                    continue
         ts_ns = sc.now_ns(wire.timespec)
         while loop["ready_next"] < loop["ready"] and wake == Wake.NOTHING:
             word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
@@ -198,12 +207,20 @@ def _tick(tables, outbox, wire, journal, ts_ns):
 
 
 @njit
-def _touch_ahead(journal):
-    """Idle: bring the journal's next page into memory, so that no order waits for it."""
+def _touch_ahead(journal, idle):
+    """Bring the journal's next pages into memory, so that no order waits for the file system.
+
+    A chunk when little is left, more when nothing has happened for a while. One page at a time,
+    right after each answer, made p99 twice that of the echo: one order in a hundred came while
+    ext4 was at it.
+    """
     state = journal.writer[0]
-    at = state["touched"]
-    if at < state["offset"]:
-        at = state["offset"] // PAGE * PAGE + PAGE
-    if at < state["offset"] + AHEAD and at < journal.buffer.shape[0]:
-        journal.buffer[at] = 0
-        state["touched"] = at + PAGE
+    touched = max(state["touched"], state["offset"] // PAGE * PAGE)
+    ahead = touched - state["offset"]
+    if ahead >= AHEAD_MIN and (idle < IDLE_LONG or ahead >= AHEAD_MAX):
+        return
+    size = min(AHEAD_CHUNK, journal.buffer.shape[0] - touched)
+    if size > 0:
+        start = journal.buffer.ctypes.data + touched
+        sc.madvise(start, size, sc.MADV_POPULATE_WRITE)  # older kernels: pages come when written
+        state["touched"] = touched + size

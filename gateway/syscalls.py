@@ -31,11 +31,13 @@ epoll_wait = _function(
     "epoll_wait", types.int32, types.int32, types.int64, types.int32, types.int32
 )
 epoll_ctl = _function("epoll_ctl", types.int32, types.int32, types.int32, types.int32, types.int64)
+madvise = _function("madvise", types.int32, types.int64, types.int64, types.int32)
 fdatasync = _function("fdatasync", types.int32, types.int32)
 _clock_gettime = _function("clock_gettime", types.int32, types.int32, types.int64)
 
 MSG_DONTWAIT = 0x40
 MSG_NOSIGNAL = 0x4000
+MADV_POPULATE_WRITE = 23
 EPOLLIN = 0x1
 EPOLLOUT = 0x4
 EPOLLERR = 0x8
