@@ -28,8 +28,8 @@ bench = typer.Typer(no_args_is_help=True, help="Measure latency and throughput o
 app.add_typer(desk, name="desk")
 app.add_typer(bench, name="bench")
 
-say = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+say = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -120,8 +120,10 @@ def explain(
 ) -> None:
     """Tell why an order went where it went, with every number."""
     from gateway import explain as module
+    from gateway import journal_schema
 
     with friendly():
+        journal_schema.check(directory / "journal")
         rows = module.find(directory / "journal", order)
         if as_json:
             print(json.dumps([module.as_dict(row) for row in rows]))
@@ -129,9 +131,9 @@ def explain(
             venues = module.venue_names(directory / "journal")
             for row in rows:
                 first, *rest = module.in_words(row, venues)
-                out.print(f"[bold]{first}[/]", soft_wrap=True)
+                out.print(f"[bold]{first}[/]")
                 for line in rest:
-                    out.print(f"  {line}", markup=False, soft_wrap=True)
+                    out.print(f"  {line}", markup=False)
         if not rows:
             say.print(f"no order {order!r} in {directory / 'journal'}")
             raise typer.Exit(1)
@@ -144,10 +146,12 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Run a journal again; `--verify` compares every output and prints the state hash."""
+    from gateway import journal_schema
     from gateway import replay as module
 
     with friendly():
         compile_all()
+        journal_schema.check(directory / "journal")
         result = module.verify(directory / "journal", say)
         if as_json:
             print(json.dumps(result))
@@ -188,10 +192,10 @@ def feed(
 @app.command()
 def warm() -> None:
     """Compile everything into the cache, so that the next start is quick."""
-    from engine.jit import CACHE_DIR
+    from engine import jit
 
     compile_all()
-    out.print(f"compiled into {CACHE_DIR}")
+    out.print(f"compiled into {jit.CACHE_DIR}")
 
 
 # --- desk -------------------------------------------------------------------------------------
@@ -205,10 +209,11 @@ Item = Annotated[int, typer.Argument(help="Number of the desk item.")]
 @desk.command("list")
 def desk_list(directory: Directory, as_json: AsJson = False) -> None:
     """Open items, the most urgent first."""
-    from gateway import desk_view
+    from gateway import desk_view, journal_schema
     from gateway.desk_reader import read_queue
 
     with friendly():
+        journal_schema.check(directory / "journal")
         queue = read_queue(directory / "journal")
         if as_json:
             print(json.dumps([desk_view.as_dict(item) for item in queue.items]))
@@ -338,3 +343,17 @@ def bench_throughput(
                 f"{last['anonymous'] >> 20} MiB at last; journal and code "
                 f"{first['file'] >> 20} and {last['file'] >> 20} MiB"
             )
+
+
+def _subcommands() -> str:
+    """One line for each command of a group, so that `si --help` shows the whole tree."""
+    lines = []
+    for name, group in (("desk", desk), ("bench", bench)):
+        for command in group.registered_commands:
+            assert command.callback is not None
+            called = command.name or command.callback.__name__
+            lines.append(f"si {name} {called}: {(command.callback.__doc__ or '').splitlines()[0]}")
+    return "\n\n".join(lines)
+
+
+app.info.epilog = _subcommands()

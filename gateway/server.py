@@ -25,7 +25,7 @@ from engine.limits import SEGMENT_SIZE
 from engine.outbox import allocate_outbox
 from engine.policy import Policy
 from engine.tables import allocate, touch
-from gateway import loop, policy_file, recorder, snapshot, wire
+from gateway import journal_schema, loop, policy_file, recorder, snapshot, wire
 from gateway import syscalls as sc
 from gateway.config import Config
 from gateway.errors import UserError
@@ -84,6 +84,7 @@ class Server:
         """Bring the tables back to the last frame of the journal, outputs completed."""
         directory = self.config.journal
         existing = segments(directory) if directory.exists() else []
+        journal_schema.check(directory)
         replayer = Replayer(
             self.tables, self.outbox, self.wire,
             lambda source_hash: policy_file.kept_by_hash(directory, source_hash),
