@@ -122,7 +122,7 @@ def put_number(out, at, unit, value, execution, date, loop):
     if unit == Unit.AGE:
         return put_int(out, at, value // 1_000_000)
     if unit == Unit.CODE:
-        return put_byte(out, at, min(max(value + 48, 33), 126))
+        return put_byte(out, at, min(max(value, 33 - 48), 126 - 48) + 48)
     if unit == Unit.TEXT:
         return _put_code(out, at, value)
     if unit == Unit.TIME:
