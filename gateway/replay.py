@@ -137,10 +137,10 @@ def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
 
 @njit
 def first_difference(source, shadow, start, end):
-    """Offset of the first byte that differs, or -1."""
-    for i in range(start, end):
-        if source.buffer[i] != shadow.buffer[i]:
-            return i
+    """Offset of the first word that differs, or -1; frames start and end on words."""
+    for word in range(start >> 3, end >> 3):
+        if source.words[word] != shadow.words[word]:
+            return 8 * word
     return -1
 
 
