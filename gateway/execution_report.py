@@ -152,11 +152,6 @@ def put_reason(out, at, execution, date, loop):
 
 
 @njit
-def _has_text(words):
-    return words[0] != 0
-
-
-@njit
 def write_report(out, wire, execution, seq):
     """An execution as ExecutionReport or OrderCancelReject: `(start, size)` in `out`."""
     session_id = execution["session"]

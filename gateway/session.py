@@ -12,8 +12,7 @@ import numpy as np
 import simplefix
 import structlog
 
-from engine import journal as jn
-from engine.schema import pack, session_set, unpack
+from engine.schema import pack, session_set
 from gateway import fix_message as fm
 from gateway import recorder
 from gateway.fix_message import number, text
@@ -472,11 +471,3 @@ class Sessions:
 
 def _msg_type(raw: bytes) -> bytes:
     return raw.split(b"\x0135=", 1)[1].split(b"\x01", 1)[0]
-
-
-def comp_ids(setting: Any) -> tuple[str, str]:
-    """Their CompID and ours, of a SESSION_SET record."""
-    return unpack(setting["their_comp_id"]), unpack(setting["our_comp_id"])
-
-
-assert jn.FIX_RESENT > jn.FIX_OUT

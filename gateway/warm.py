@@ -21,7 +21,7 @@ _ISIN = "DE000SAMPLE4"
 class World:
     """The smallest world in which every entry point can be called."""
 
-    def __init__(self, *, instruments: int = 1) -> None:
+    def __init__(self) -> None:
         self.tables = tables.allocate(Capacity(64, 8, 256, 64))
         self.outbox = allocate_outbox()
         self.wire = wire.allocate()
@@ -42,7 +42,7 @@ class World:
 def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
     """Name and call of everything to compile, in the order of use."""
     w = world
-    row = np.zeros(tables.INSTRUMENT * 0 + schema.instrument.itemsize, np.uint8)
+    row = np.zeros(schema.instrument.itemsize, np.uint8)
     setting = np.zeros(1, schema.session_set)[0]
     setting["their_comp_id"] = schema.pack("CLIENT", 6)
     setting["our_comp_id"] = schema.pack("SI", 6)
