@@ -2,7 +2,6 @@
 
 import socket
 import struct
-import threading
 import time
 from decimal import Decimal
 from io import StringIO
@@ -101,25 +100,41 @@ def test_at_the_recorded_pace(tmp_path, receiver):
     assert [row[2] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_small_socket_buffer_does_not_overflow(tmp_path, receiver):
-    """The reader takes a rest every now and then; the sender's rate leaves it room."""
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 212_992 // 2)  # Linux doubles it
+class Clock:
+    """Time that passes only in sleep, and a socket that notes when it was written to."""
+
+    def __init__(self, late_ns=0):
+        self.now_ns = 0
+        self.late_ns = late_ns  # of each wake-up
+        self.sent = []
+
+    def monotonic_ns(self):
+        return self.now_ns
+
+    def sleep(self, seconds):
+        self.now_ns += round(seconds * 1e9) + self.late_ns
+
+    def send(self, data):
+        self.sent.append((self.now_ns, len(data) // 72))
+
+
+@pytest.mark.parametrize("late_ns", [0, 60_000, 1_000_000, 50_000_000])
+def test_a_reader_of_fifty_thousand_a_second_is_never_overrun(tmp_path, monkeypatch, late_ns):
+    """At once, however late the machine wakes us: never more than a small receive buffer holds."""
+    clock = Clock(late_ns)
+    monkeypatch.setattr(feed_files, "time", clock)
     path = seconds(tmp_path, *(0 for _ in range(5_000)))
-    got = []
-
-    def read():
-        while sum(got) < 5_000:
-            got.append(len(receiver.recv(2_048)) // 72)
-            if len(got) % 50 == 0:
-                time.sleep(0.01)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    began = time.monotonic()
-    assert send(receiver, path, "semicolon") == 5_000
-    assert time.monotonic() - began >= (250 - 11) * feed_files.DATAGRAM_NS / 1e9
-    reader.join(5)
-    assert sum(got) == 5_000
+    with feed_files.Bar() as bar:
+        sender = feed_files.Sender(clock, "clock", bar)
+        sender.play(quotes(path, "semicolon"), 0.0, 0)
+    assert sum(records for _, records in clock.sent) == 5_000
+    backlog, before_ns = 0.0, 0
+    for at_ns, records in clock.sent:
+        backlog = max(0.0, backlog - (at_ns - before_ns) * 50_000 / 1e9) + records
+        assert backlog <= 240  # 12 datagrams; the smallest buffer of Linux takes that many
+        before_ns = at_ns
+    if late_ns <= 60_000:
+        assert clock.now_ns < 1.05 * 250 * feed_files.DATAGRAM_NS  # nor slower than it may
 
 
 def test_nothing_of_a_bad_file_is_sent(tmp_path, receiver):

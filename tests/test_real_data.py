@@ -5,7 +5,6 @@ part of this repository: without the folder `shared/data` beside it, the tests s
 """
 
 import csv
-import time
 from collections.abc import Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -18,7 +17,7 @@ from engine.enums import Zone
 from engine.schema import unpack
 from gateway.journal_files import Reader
 from tests.fix_peer import Client, Fields, order
-from tests.venue import APPLIED_S, ROOT, Engine, running, sample, venue_quote
+from tests.venue import ROOT, Engine, running, sample, venue_quote
 
 DATA = ROOT.parent / "shared" / "data"
 LIST = DATA / "instruments" / "xetra_2019-04.csv"
@@ -278,7 +277,7 @@ def test_real_quotes_of_three_venues(
         engine.feed_records(data)
         book[touch.mic] = touch
         if number % 6 == 0:
-            time.sleep(APPLIED_S)
+            engine.await_feed()
             zones |= check(client, listed[DAX_ETF], regime, book)
     assert len(book) == 3
     assert set(zones.values()) > {Zone.WITHIN_MIN_QUOTE, Zone.DISCRETIONARY, Zone.LARGE_IN_SCALE}

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SI = (sys.executable, "-m", "gateway")
 READY_S = 240.0  # the first start may compile
-APPLIED_S = 0.05  # between two sockets there is no order but time
+UDP_TABLE = Path("/proc/net/udp")
 
 # --- the process ------------------------------------------------------------------------------
 
@@ -158,7 +158,22 @@ class Engine:
     ) -> None:
         """One venue's quote, as a datagram; an order sent afterwards comes after it."""
         self.feed_records(venue_quote(isin, bid, ask, mic=mic, sizes=sizes, phase=phase))
-        time.sleep(APPLIED_S)
+        self.await_feed()
+
+    def await_feed(self) -> None:
+        """Until the engine took all that is queued at its feed; it applies before it reads on."""
+        deadline = time.monotonic() + READY_S
+        while self._queued():
+            assert time.monotonic() < deadline, f"the feed is not read:\n{self.said()[-3000:]}"
+            time.sleep(0.0005)
+
+    def _queued(self) -> int:
+        """Bytes in the receive queue of the feed's socket."""
+        for line in UDP_TABLE.read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].partition(":")[2], 16) == self.feed_port:
+                return int(fields[4].partition(":")[2], 16)
+        raise AssertionError(f"nobody listens on UDP {self.feed_port}")
 
     def desk_send(self, command: bytes) -> None:
         """A desk command as it comes through the socket; nobody waits for the answer."""
