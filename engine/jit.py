@@ -152,6 +152,34 @@ if JIT:
         return signature, codegen
 
     @intrinsic
+    def leading_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+        """Zero bits above the highest one bit of a uint64 that is not zero."""
+        signature = types.int64(types.uint64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+        return signature, codegen
+
+    @intrinsic
+    def prefetch(typing_context, array, index):  # type: ignore[no-untyped-def]
+        """Ask for the cache line of an int64 that will be read soon."""
+        signature = types.void(array, types.int64)
+
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            place = builder.shl(arguments[1], ir.Constant(ir.IntType(64), 3))
+            pointer = _byte_pointer(context, builder, signature.args[0], arguments[0], place)
+            word = ir.IntType(32)
+            kinds = [pointer.type, word, word, word]
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0i8"
+            )
+            builder.call(function, [pointer, word(0), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    @intrinsic
     def poke_word(typing_context, buffer, at, value):  # type: ignore[no-untyped-def]
         """Write 8 bytes to a place that is known to be within the buffer."""
         signature = types.void(buffer, types.int64, types.int64)
@@ -244,6 +272,12 @@ else:
 
     def trailing_zeros(word):  # type: ignore[no-untyped-def]
         return (word & -word).bit_length() - 1
+
+    def leading_zeros(word):  # type: ignore[no-untyped-def]
+        return 64 - word.bit_length()
+
+    def prefetch(array, index):  # type: ignore[no-untyped-def]
+        pass
 
     def poke_word(buffer, at, value):  # type: ignore[no-untyped-def]
         store_word(buffer, at, value)

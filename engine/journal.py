@@ -78,7 +78,8 @@ writer = np.dtype(
             "offset",  # of the next frame in the segment
             "seq",  # of the last frame
             "base",  # position of the segment's first byte in the whole journal
-            "touched",  # bytes of the segment already brought into memory
+            "mapped",  # bytes of the segment already brought into memory
+            "spare",  # bytes of the next segment already written with zeros
             "last",  # position of the last frame
         )
     ],
@@ -150,6 +151,8 @@ def end_frame(journal, kind, session, fix_seq, ts_ns, body_size):
 
 
 _P, _SHIFT = unsigned(0x9E3779B97F4A7C15), unsigned(32)
+_B, _C, _D, _E = (unsigned(0x9E3779B97F4A7C15 + lane) for lane in (1, 2, 3, 4))
+_F, _G, _H = (unsigned(0x9E3779B97F4A7C15 + lane) for lane in (5, 6, 7))
 
 if JIT:
 
@@ -157,27 +160,41 @@ if JIT:
     def checksum(buffer, offset, size):
         """64-bit checksum of a frame, all but its size and checksum words.
 
-        Each step is a bijection of the lane, so a change within any one word always shows.
+        Eight lanes, so that no multiplication waits for the one before. Each step is a bijection of
+        its lane, so a change within any one word always shows.
         """
-        a = np.uint64(size)
-        b = (_P ^ peek_word(buffer, offset + 8 * SEQ)) * _P
-        c = peek_word(buffer, offset + 8 * TS)
-        c = (c ^ peek_word(buffer, offset + 8 * KIND) * _P) * _P
-        c = (c ^ peek_word(buffer, offset + 8 * SESSION)) * _P
-        d = (_P ^ peek_word(buffer, offset + 8 * FIX_SEQ)) * _P
-        d = (d ^ peek_word(buffer, offset + 8 * BODY_SIZE)) * _P
-        for at in range(offset + HEADER_SIZE, offset + size, 32):
+        a = unsigned(size) * _P
+        b = (_B ^ peek_word(buffer, offset + 8 * SEQ)) * _P
+        c = (_C ^ peek_word(buffer, offset + 8 * TS)) * _P
+        d = (_D ^ peek_word(buffer, offset + 8 * KIND)) * _P
+        e = (_E ^ peek_word(buffer, offset + 8 * SESSION)) * _P
+        f = (_F ^ peek_word(buffer, offset + 8 * FIX_SEQ)) * _P
+        g = (_G ^ peek_word(buffer, offset + 8 * BODY_SIZE)) * _P
+        h = _H
+        for at in range(offset + HEADER_SIZE, offset + size, 64):
             a = (a ^ peek_word(buffer, at)) * _P
             b = (b ^ peek_word(buffer, at + 8)) * _P
             c = (c ^ peek_word(buffer, at + 16)) * _P
             d = (d ^ peek_word(buffer, at + 24)) * _P
+            e = (e ^ peek_word(buffer, at + 32)) * _P
+            f = (f ^ peek_word(buffer, at + 40)) * _P
+            g = (g ^ peek_word(buffer, at + 48)) * _P
+            h = (h ^ peek_word(buffer, at + 56)) * _P
             a ^= a >> _SHIFT
             b ^= b >> _SHIFT
             c ^= c >> _SHIFT
             d ^= d >> _SHIFT
+            e ^= e >> _SHIFT
+            f ^= f >> _SHIFT
+            g ^= g >> _SHIFT
+            h ^= h >> _SHIFT
         a = (a ^ b) * _P
+        c = (c ^ d) * _P
+        e = (e ^ f) * _P
+        g = (g ^ h) * _P
         a = (a ^ (a >> _SHIFT) ^ c) * _P
-        a = (a ^ (a >> _SHIFT) ^ d) * _P
+        e = (e ^ (e >> _SHIFT) ^ g) * _P
+        a = (a ^ (a >> _SHIFT) ^ e) * _P
         return np.int64(a ^ (a >> _SHIFT))
 
 else:
@@ -186,21 +203,18 @@ else:
     def checksum(buffer, offset, size):  # type: ignore[no-untyped-def]
         """The interpreted twin of the compiled checksum."""
         words = buffer[offset : offset + size].view(np.uint64).tolist()
-        a, b, c, d = int(size), _P, words[TS], _P
-        b = (b ^ words[SEQ]) * _P & _MASK
-        c = (c ^ words[KIND] * _P & _MASK) * _P & _MASK
-        c = (c ^ words[SESSION]) * _P & _MASK
-        d = (d ^ words[FIX_SEQ]) * _P & _MASK
-        d = (d ^ words[BODY_SIZE]) * _P & _MASK
-        state = [a, b, c, d]
-        for i in range(8, len(words), 4):
-            for lane in range(4):
-                mixed = (state[lane] ^ words[i + lane]) * _P & _MASK
-                state[lane] = mixed ^ (mixed >> 32)
-        a, b, c, d = state
-        a = (a ^ b) * _P & _MASK
+        head = [0, *words[SEQ:CHECKSUM]]
+        lanes = [(_P + lane ^ word) * _P & _MASK for lane, word in enumerate(head)]
+        lanes[0] = int(size) * _P & _MASK
+        lanes.append(_H)
+        for i in range(8, len(words), 8):
+            for lane in range(8):
+                mixed = (lanes[lane] ^ words[i + lane]) * _P & _MASK
+                lanes[lane] = mixed ^ (mixed >> 32)
+        a, c, e, g = ((lanes[i] ^ lanes[i + 1]) * _P & _MASK for i in (0, 2, 4, 6))
         a = (a ^ (a >> 32) ^ c) * _P & _MASK
-        a = (a ^ (a >> 32) ^ d) * _P & _MASK
+        e = (e ^ (e >> 32) ^ g) * _P & _MASK
+        a = (a ^ (a >> 32) ^ e) * _P & _MASK
         a ^= a >> 32
         return a - 2**64 if a >= 2**63 else a
 

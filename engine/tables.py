@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import get_record, inlined, njit
+from engine.jit import get_record, inlined, njit, prefetch
 from engine.limits import (
     CLORDID_WORDS,
     EUR_PER_UNIT_E9_MAX,
@@ -114,18 +114,29 @@ def clordid_slot(tables, session, clordid):
     """Slot of a session's ClOrdID(11): where it is, or the free one where it belongs."""
     slots = tables.clordid_slots
     mask = slots.shape[0] - 1
-    mixed = hash_word(0, session)
-    for i in range(CLORDID_WORDS):
-        if clordid[i] == 0:
-            break
-        mixed = hash_word(mixed, clordid[i])
-    slot = mixed & mask
+    slot = _first_slot(tables, session, clordid)
     while slots[slot] != 0:
         order = tables.orders[slots[slot] - 1]
         if order["session"] == session and same_words(order["clordid"], clordid, CLORDID_WORDS):
             return slot
         slot = (slot + 1) & mask
     return slot
+
+
+@inlined
+def _first_slot(tables, session, clordid):
+    mixed = hash_word(0, session)
+    for i in range(CLORDID_WORDS):
+        if clordid[i] == 0:
+            break
+        mixed = hash_word(mixed, clordid[i])
+    return mixed & (tables.clordid_slots.shape[0] - 1)
+
+
+@inlined
+def expect_order(tables, event):
+    """Fetch what `clordid_slot` will look at: of all that an order reads, only this is far away."""
+    prefetch(tables.clordid_slots, _first_slot(tables, event["session"], event["clordid"]))
 
 
 @njit

@@ -7,6 +7,8 @@ compiled. Everything else is left to `gateway.session`, in Python, in the same t
 from engine import journal as jn
 from engine import step
 from engine.jit import copy_bytes, inlined, njit
+from engine.tables import expect_order
+from gateway.ahead import MAPPED_MIN, map_ahead
 from gateway.fix_read import (
     GARBLED,
     MESSAGE,
@@ -37,6 +39,8 @@ def drain(tables, outbox, wire, journal, connection_id, ts_ns, policy):
         if jn.room(journal) < NEEDED_ROOM:
             wake = Wake.SEGMENT
             break
+        if journal.writer[0]["mapped"] - journal.writer[0]["offset"] < MAPPED_MIN:
+            map_ahead(journal)
         start = connection["rx_start"]
         outcome, size = frame(buffer, start, connection["rx_end"])
         if outcome == MESSAGE:
@@ -102,6 +106,7 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
         if problem >= 0:
             return _leave(loop, problem, tag)
         event = wire.event[0]
+        expect_order(tables, event)
         journal_event(journal, jn.ORDER, event, seq, buffer, start, size, ts_ns)
         step.on_order(tables, outbox, event, ts_ns, policy)
         emit(tables, outbox, wire, journal, ts_ns)

@@ -6,6 +6,7 @@ OSError, and never as a fault while serving.
 
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +82,7 @@ class JournalFiles:
         self.index = max(len(segments(directory)) - 1, 0)
         self.segment = open_segment(directory, self.index, self.state, write=True)
         self.state[0]["base"] = self.index * SEGMENT_SIZE
+        self.spare_fd = -1
 
     @property
     def journal(self) -> jn.Journal:
@@ -97,31 +99,53 @@ class JournalFiles:
         """A segment allocated before it is needed; readers do not look at it."""
         return self.directory / "next.journal"
 
-    def keep_spare(self) -> None:
-        """See to it that the next segment has its space. Raises OSError where the disk is full."""
-        fd = os.open(self.spare, os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            os.posix_fallocate(fd, 0, SEGMENT_SIZE)
-        finally:
-            os.close(fd)
+    def write_rest(self) -> None:
+        """Give what is free of the current segment its blocks, as `gateway.ahead` does the next."""
+        offset = -(-int(self.state[0]["offset"]) // mmap.PAGESIZE) * mmap.PAGESIZE
+        os.pwrite(self.fd, bytes(SEGMENT_SIZE - offset), offset)
 
-    def rotate(self) -> None:
-        """Go on in a new segment. Raises OSError where the disk is full; nothing has changed."""
+    def keep_spare(self) -> None:
+        """See to it that the next segment has its space. Raises OSError where the disk is full.
+
+        `gateway.ahead` then writes it through `spare_fd`.
+        """
+        if self.spare_fd < 0:
+            self.spare_fd = os.open(self.spare, os.O_RDWR | os.O_CREAT, 0o640)
+            self.state[0]["spare"] = 0
+        os.posix_fallocate(self.spare_fd, 0, SEGMENT_SIZE)
+
+    def rotate(self, *, wait: bool = True) -> None:
+        """Go on in a new segment. Raises OSError where the disk is full; nothing has changed.
+
+        Without `wait` the old one reaches the disk in its own time: for a journal that need only
+        outlive the process.
+        """
         self.keep_spare()
         # Readers take a next segment as the end of this one: it appears whole or not at all.
         self.spare.rename(segment_path(self.directory, self.index + 1))
         fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
-        self.close()
+        os.close(self.spare_fd)
+        self.spare_fd = -1
+        if wait:
+            _write_out(self.segment.fd)
+        else:
+            threading.Thread(target=_write_out, args=(self.segment.fd,)).start()
         self.segment = fresh
         self.index += 1
         self.state[0]["offset"] = 0
-        self.state[0]["touched"] = 0
+        self.state[0]["mapped"] = 0
         self.state[0]["base"] = self.index * SEGMENT_SIZE
 
     def close(self) -> None:
-        """Write everything out and let go of the file; the mapping goes when nobody looks."""
-        os.fdatasync(self.segment.fd)
-        os.close(self.segment.fd)
+        """Write everything out and let go of the files; the mapping goes when nobody looks."""
+        _write_out(self.segment.fd)
+        if self.spare_fd >= 0:
+            os.close(self.spare_fd)
+
+
+def _write_out(fd: int) -> None:
+    os.fdatasync(fd)
+    os.close(fd)
 
 
 @njit

@@ -9,17 +9,13 @@ import numpy as np
 from engine import journal as jn
 from engine.jit import copy_bytes, njit
 from gateway import syscalls as sc
+from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
 from gateway.recorder import on_feed, on_timer
 from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
-AHEAD_MIN = 1 << 20  # bytes of journal in memory before they are needed: at the least
-AHEAD_MAX = 8 << 20  # and where there is time
-AHEAD_CHUNK = 256 << 10
-IDLE_LONG = 1_000  # polls in a row that brought nothing
-PAGE = 4096
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
 
 LISTENER, SIGNAL, DESK, FEED = -1, -2, -3, -4  # epoll data of what is no connection
@@ -47,7 +43,7 @@ def run(tables, outbox, wire, journal, policy):
                 idle = 0
             else:
                 idle += 1
-                _touch_ahead(journal, idle)
+                while_idle(tables, wire, journal, idle)
                 if loop["wait_ms"] == 0 and idle & 31 != 0:  # busy: not every look at the clock
                     continue
         ts_ns = sc.now_ns(wire.timespec)
@@ -204,23 +200,3 @@ def _tick(tables, outbox, wire, journal, ts_ns):
         return Wake.NOTHING
     loop["next_second_ns"] = ts_ns + SECOND_NS
     return Wake.TICK
-
-
-@njit
-def _touch_ahead(journal, idle):
-    """Bring the journal's next pages into memory, so that no order waits for the file system.
-
-    A chunk when little is left, more when nothing has happened for a while. One page at a time,
-    right after each answer, made p99 twice that of the echo: one order in a hundred came while
-    ext4 was at it.
-    """
-    state = journal.writer[0]
-    touched = max(state["touched"], state["offset"] // PAGE * PAGE)
-    ahead = touched - state["offset"]
-    if ahead >= AHEAD_MIN and (idle < IDLE_LONG or ahead >= AHEAD_MAX):
-        return
-    size = min(AHEAD_CHUNK, journal.buffer.shape[0] - touched)
-    if size > 0:
-        start = journal.buffer.ctypes.data + touched
-        sc.madvise(start, size, sc.MADV_POPULATE_WRITE)  # older kernels: pages come when written
-        state["touched"] = touched + size

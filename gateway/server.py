@@ -215,6 +215,7 @@ class Server:
             Wake.OVERSIZE: self._oversize,
         }
         address = self.policy.address
+        self.files.write_rest()
         self._keep_spare()
         while not self._done():
             wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
@@ -344,7 +345,7 @@ class Server:
         if self.out_of_space and jn.room(self.journal) >= NEEDED_ROOM:
             return
         try:
-            self.files.rotate()
+            self.files.rotate(wait=self.config.engine.durability == "disk")
         except OSError as error:
             self._no_space(error)
             if jn.room(self.journal) < NEEDED_ROOM:
@@ -359,6 +360,7 @@ class Server:
         """The segment after this one has its space, or trading stops while this one has room."""
         try:
             self.files.keep_spare()
+            self.wire.loop[0]["spare_fd"] = self.files.spare_fd
         except OSError as error:
             self._no_space(error)
             return

@@ -32,6 +32,7 @@ epoll_wait = _function(
 )
 epoll_ctl = _function("epoll_ctl", types.int32, types.int32, types.int32, types.int32, types.int64)
 madvise = _function("madvise", types.int32, types.int64, types.int64, types.int32)
+pwrite = _function("pwrite", types.int64, types.int32, types.int64, types.int64, types.int64)
 fdatasync = _function("fdatasync", types.int32, types.int32)
 _clock_gettime = _function("clock_gettime", types.int32, types.int32, types.int64)
 

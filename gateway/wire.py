@@ -21,6 +21,7 @@ TAG_MAX = 8192  # larger tags are nobody's business here and are skipped
 COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
 SENT_RING = 1 << 13  # last outbound messages of a session whose place is remembered
 TEXT_SIZE = 512
+SPARE_CHUNK = 4 << 20  # bytes of the next journal segment written at once
 
 
 class SessionState(IntEnum):
@@ -92,6 +93,7 @@ loop = _dtype(
     "epoll_fd",
     "feed_fd",
     "journal_fd",
+    "spare_fd",  # of the next segment
     "durable",  # 1: fdatasync before replies leave
     "wait_ms",  # 0: busy
     "messages",
@@ -121,12 +123,13 @@ class Wire(Handle):
     datagram: Any  # uint8[2048]
     text: Any  # uint8[TEXT_SIZE], scratch for Text(58)
     scratch: Any  # uint8[2 * MESSAGE_SIZE_MAX], one outbound message: it may quote an inbound one
-    date: Any  # uint8[24], the text of `loop.stamp_ns`
+    date: Any  # uint8[32]: 24 bytes, the text of `loop.stamp_ns`
     poll: Any  # int32 words of epoll events
     watch: Any  # int32 words of one event to change
     timespec: Any
     sent: Any  # int64[SESSIONS_MAX, SENT_RING]: journal position by MsgSeqNum
     own_mic: Any  # uint8[4]
+    zeros: Any  # uint8[SPARE_CHUNK]
     loop: Any
 
 
@@ -143,6 +146,7 @@ def allocate() -> Wire:
     state["day"] = -1
     state["stamp_ns"] = -1
     state["resume"] = -1
+    state["spare_fd"] = -1
     return Wire(
         sessions=sessions,
         headers=np.zeros((SESSIONS_MAX, 128), np.uint8),
@@ -157,11 +161,12 @@ def allocate() -> Wire:
         datagram=np.zeros(2048, np.uint8),
         text=np.zeros(TEXT_SIZE, np.uint8),
         scratch=np.zeros(2 * MESSAGE_SIZE_MAX, np.uint8),
-        date=np.zeros(24, np.uint8),
+        date=np.zeros(32, np.uint8),
         poll=np.zeros(3 * CONNECTIONS_MAX, np.int32),
         watch=np.zeros(3, np.int32),
         timespec=np.zeros(2, np.int64),
         sent=np.zeros((SESSIONS_MAX, SENT_RING), np.int64),
         own_mic=np.zeros(4, np.uint8),
+        zeros=np.zeros(SPARE_CHUNK, np.uint8),
         loop=state,
     )

@@ -163,7 +163,7 @@ def test_a_full_disk_stops_trading_until_there_is_room(small_disk: Path) -> None
         engine.quote(ISIN, BID, ASK)
         member.send("D", order("before", ISIN, 10))
         flood_until_full(engine)
-        engine.quote(ISIN, BID, ASK)
+        engine.feed_records(venue_quote(ISIN, BID, ASK))  # stays in the socket: it is not read
         member.send("D", order("full", ISIN, 10))
         await_reports(member, 2)
         assert [report[150] for report in member.reports.values()] == ["F", "8"]

@@ -144,19 +144,23 @@ def mixed(value: int) -> int:
 
 
 def python_checksum(words: list[int]) -> int:
-    """The layout's checksum once more: four lanes, each word mixed into one of them."""
-    size, seq, ts, kind, session, fix_seq, body_size, _, *body = words
+    """The layout's checksum once more: eight lanes, folded as the rounds of a tournament."""
     golden = 0x9E3779B97F4A7C15
-    lanes = [size, mixed(golden ^ seq), mixed(ts ^ mixed(kind)), mixed(golden ^ fix_seq)]
-    lanes[2] = mixed(lanes[2] ^ session)
-    lanes[3] = mixed(lanes[3] ^ body_size)
-    for i, word in enumerate(body):
-        value = mixed(lanes[i % 4] ^ word)
-        lanes[i % 4] = value ^ value >> 32
-    total = lanes[0]
-    for lane in lanes[1:]:
-        total = mixed(total ^ lane)
-        total ^= total >> 32
+    columns = [words[lane::8] for lane in range(8)]
+    states = [golden + lane for lane in range(8)]
+    states[0] = 0  # the size stands alone, and the last lane has no word of the header
+    for lane, column in enumerate(columns):
+        for row, word in enumerate(column):
+            if (lane, row) == (7, 0):
+                continue
+            states[lane] = mixed(states[lane] ^ word)
+            if row:
+                states[lane] ^= states[lane] >> 32
+    for step in range(3):
+        if step:
+            states[::2] = [state ^ state >> 32 for state in states[::2]]
+        states = [mixed(a ^ b) for a, b in zip(states[::2], states[1::2], strict=True)]
+    total = states[0] ^ states[0] >> 32
     return total - 2**64 if total >= 2**63 else total
 
 

@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SI = (sys.executable, "-m", "gateway")
 READY_S = 240.0  # the first start may compile
+FEED_S = 30.0  # the loop takes a datagram at once; a busy machine takes its time
 UDP_TABLE = Path("/proc/net/udp")
 
 # --- the process ------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ class Engine:
 
     def await_feed(self) -> None:
         """Until the engine took all that is queued at its feed; it applies before it reads on."""
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + FEED_S
         while self._queued():
             assert time.monotonic() < deadline, f"the feed is not read:\n{self.said()[-3000:]}"
             time.sleep(0.0005)
