@@ -61,6 +61,18 @@ class Handle:
         fields = tuple((name, numba.typeof(array)) for name, array in arrays.items())
         self.numba_type = HandleType(type(self).__name__, fields)
 
+    def exchange(self, one: str, other: str) -> None:
+        """Two arrays of one shape and type swap places; only while no compiled code runs.
+
+        Compiled code takes the map as fixed for as long as a call lasts.
+        """
+        a, b = getattr(self, one), getattr(self, other)
+        assert a.shape == b.shape and a.dtype == b.dtype
+        setattr(self, one, b)
+        setattr(self, other, a)
+        for name in (one, other):
+            self.map[_WORDS * self.arrays.index(name)] = getattr(self, name).ctypes.data
+
     def items(self) -> list[tuple[str, Any]]:
         """Name and array of each table."""
         return [(name, getattr(self, name)) for name in self.arrays]

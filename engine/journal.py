@@ -29,6 +29,8 @@ DESK = 7
 TIMER = 8
 SESSION_SET = 9  # session id, then its next numbers: logon with reset, gap fill, restart
 FIX_IN = 10  # a message that is no input of the engine, as it came
+STAGE = 11  # a piece of the next instrument table (engine.staging)
+ACTIVATE = 12  # that table is the live one from here on
 # outputs
 EXECUTION = 20
 DESK_ITEM = 21
@@ -49,6 +51,8 @@ KIND_NAMES = {
     TIMER: "TIMER",
     SESSION_SET: "SESSION_SET",
     FIX_IN: "FIX_IN",
+    STAGE: "STAGE",
+    ACTIVATE: "ACTIVATE",
     EXECUTION: "EXECUTION",
     DESK_ITEM: "DESK_ITEM",
     DESK_RESULT: "DESK_RESULT",
@@ -59,6 +63,7 @@ KIND_NAMES = {
 
 RECORDS = {
     BOOT: schema.boot,
+    ACTIVATE: schema.activation,
     SESSION_SET: schema.session_set,
     ORDER: schema.order_event,
     CANCEL: schema.order_event,

@@ -136,27 +136,33 @@ class LisTable(NamedTuple):
     sure: bool
 
 
+_LIS_CELLS = (
+    (50_000, 15_000),
+    (100_000, 30_000),
+    (500_000, 60_000),
+    (1_000_000, 100_000),
+    (5_000_000, 200_000),
+    (25_000_000, 300_000),
+    (50_000_000, 400_000),
+    (100_000_000, 500_000),
+)
+
 LIS_TABLES = (
-    LisTable(
-        "table 1", "EU", SHARES_AND_DRS, MIFID2_FROM, None,
-        (
-            (50_000, 15_000),
-            (100_000, 30_000),
-            (500_000, 60_000),
-            (1_000_000, 100_000),
-            (5_000_000, 200_000),
-            (25_000_000, 300_000),
-            (50_000_000, 400_000),
-            (100_000_000, 500_000),
-        ),
-        650_000, "RTS 1 Art 7(1), Annex II Table 1", True,
-    ),
+    LisTable("table 1", "EU", SHARES_AND_DRS, MIFID2_FROM, None, _LIS_CELLS, 650_000,
+             "RTS 1 Art 7(1), Annex II Table 1", True),
     LisTable("table 2", "EU", CERTIFICATES_AND_SIMILAR, MIFID2_FROM, None,
              ((50_000, 15_000),), 30_000, "RTS 1 Art 7(1), Annex II Table 2", True),
     LisTable("ETFs to 2023", "EU", (AssetClass.ETF,), MIFID2_FROM, ETF_LIS_FROM,
              (), 1_000_000, "RTS 1 Art 7(2) as of 3 Jan 2018", True),
     LisTable("ETFs", "EU", (AssetClass.ETF,), ETF_LIS_FROM, None,
              (), 3_000_000, "RTS 1 Art 7(2), by DR 2023/944 Art 1(4)", True),
+    # From memory: the onshored article; the change of 2023 for ETFs came after the exit.
+    LisTable("UK table 1", "UK", SHARES_AND_DRS, MIFID2_FROM, None, _LIS_CELLS, 650_000,
+             "UK RTS 1 Art 7(1), Annex II Table 1 as onshored", False),
+    LisTable("UK table 2", "UK", CERTIFICATES_AND_SIMILAR, MIFID2_FROM, None,
+             ((50_000, 15_000),), 30_000, "UK RTS 1 Art 7(1), Annex II Table 2 as onshored", False),
+    LisTable("UK ETFs", "UK", (AssetClass.ETF,), MIFID2_FROM, None,
+             (), 1_000_000, "UK RTS 1 Art 7(2) as onshored", False),
 )  # fmt: skip
 
 #: RTS 11 Annex, the whole table: (price below, ticks of bands 1..6), both x 10^6. Unchanged since
@@ -208,7 +214,7 @@ def ladder_on(day: date, asset_class: AssetClass, jurisdiction: str = "EU") -> L
 
 
 def lis_table_on(day: date, asset_class: AssetClass, jurisdiction: str = "EU") -> LisTable:
-    """The LIS table of a class on `day`; LookupError where there is none (there is no UK table)."""
+    """The LIS table of a class on `day`; LookupError where there is none."""
     for table in LIS_TABLES:
         if (
             table.jurisdiction == jurisdiction

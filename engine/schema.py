@@ -39,6 +39,7 @@ params = _dtype(
     "close_ns",
     "policy_hash",  # first 8 bytes of the hash of the policy's source
     ("policy_param", 4),  # handed to the policy as they are
+    "snapshot_configured",  # the snapshot that the configuration named at the last start, or 0
 )
 
 #: One row: the engine's own counters.
@@ -58,6 +59,8 @@ counters = _dtype(
     "next_expiry_ns",  # earliest deadline of an open desk item, 0 for none
     "first_open_item",  # every item before it is closed
     "edition",  # counts the rows that came from outside: a new one may change any quote
+    "staged",  # rows of the next instrument table, 0: none is being staged
+    "snapshot",  # first word of the active reference-data snapshot's hash, 0: loaded from files
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -288,6 +291,7 @@ execution = _dtype(
     "threshold_e6",
     "lis_e6",
     "loaded_row",
+    "snapshot",  # of the table that the thresholds came from
     "bbo_state",
     "bbo_bid_px_e6",
     "bbo_ask_px_e6",
@@ -315,6 +319,14 @@ execution = _dtype(
 
 #: A process takes over the journal.
 boot = _dtype("schema_hash", "own_mic")
+
+#: The staged instrument table becomes the live one.
+activation = _dtype(
+    "snapshot",  # first word of its hash
+    "as_of_day",  # since 1970-01-01
+    "instruments",  # rows in all
+    "by",  # packed: who asked for it
+)
 
 #: A FIX session's identity and numbers, as set by configuration, a reset or a gap fill.
 session_set = _dtype(

@@ -18,6 +18,7 @@ from engine.limits import (
     INT64_MAX,
     ISIN_WORDS,
     SMS_E6_MAX,
+    TICK_BANDS,
     TICK_ROWS,
     VENUES_MAX,
     Capacity,
@@ -37,6 +38,7 @@ class Tables(Handle):
     venues: Any
     clients: Any
     instruments: Any
+    staged: Any  # the next `instruments`, see engine.staging
     venue_books: Any  # instrument * VENUES_MAX + venue
     quotes: Any
     positions: Any
@@ -47,6 +49,10 @@ class Tables(Handle):
     clordid_slots: Any
     bbo: Any  # scratch: the BBO at the current input
     policy_input: Any  # scratch
+
+    def activate_staged(self) -> None:
+        """The staged instrument table becomes the live one, and the other way round."""
+        self.exchange("instruments", "staged")
 
 
 def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immutable default
@@ -59,6 +65,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         venues=np.zeros(VENUES_MAX, schema.venue),
         clients=np.zeros(capacity.clients, schema.client),
         instruments=np.zeros(capacity.instruments, schema.instrument),
+        staged=np.zeros(capacity.instruments, schema.instrument),
         venue_books=np.zeros(capacity.instruments * VENUES_MAX, schema.venue_book),
         quotes=np.zeros(capacity.instruments, schema.quote),
         positions=np.zeros(capacity.instruments, schema.position),
@@ -96,11 +103,17 @@ def same_words(a, b, count):
 
 
 @inlined
+def first_isin_slot(tables, isin):
+    """Where the search for an ISIN begins."""
+    return hash_word(hash_word(0, isin[0]), isin[1]) & (tables.isin_slots.shape[0] - 1)
+
+
+@inlined
 def find_instrument(tables, isin):
     """Row of an ISIN (packed words), or -1."""
     slots = tables.isin_slots
     mask = slots.shape[0] - 1
-    slot = hash_word(hash_word(0, isin[0]), isin[1]) & mask
+    slot = first_isin_slot(tables, isin)
     while slots[slot] != 0:
         row = slots[slot] - 1
         if same_words(tables.instruments[row]["isin"], isin, ISIN_WORDS):
@@ -178,20 +191,49 @@ def apply_row(tables, table_id, index, buffer, offset):
     elif table_id == INSTRUMENT:
         get_record(tables.instruments[index], buffer, offset)
         counters["instruments"] = max(counters["instruments"], index + 1)
-        _enter_isin(tables, index)
+        isin = tables.instruments[index]["isin"]
+        if find_instrument(tables, isin) < 0:
+            enter_isin(tables, isin, index)
 
 
 @njit
-def _enter_isin(tables, index):
-    isin = tables.instruments[index]["isin"]
-    if find_instrument(tables, isin) >= 0:
-        return
+def enter_isin(tables, isin, row):
+    """Put an ISIN that is not there into the index."""
     slots = tables.isin_slots
     mask = slots.shape[0] - 1
-    slot = hash_word(hash_word(0, isin[0]), isin[1]) & mask
+    slot = first_isin_slot(tables, isin)
     while slots[slot] != 0:
         slot = (slot + 1) & mask
-    slots[slot] = index + 1
+    slots[slot] = row + 1
+
+
+#: What an instrument's row must keep to; the engine multiplies and indexes by these.
+INSTRUMENT_BOUNDS = {
+    "asset_class": (0, 5),
+    "mrm_venue": (0, VENUES_MAX - 1),
+    "si": (0, 1),
+    "liquid": (0, 1),
+    "sms_e6": (0, SMS_E6_MAX),
+    "lis_e6": (0, INT64_MAX // 4),
+    "tick_band": (0, TICK_BANDS),
+    "lot": (1, 10**9),
+    "eur_per_unit_e9": (1, EUR_PER_UNIT_E9_MAX),
+    "order_max_e6": (0, INT64_MAX // 4),
+    "position_max_e6": (0, INT64_MAX // 4),
+}
+
+
+def check_instruments(rows: Any) -> None:
+    """Raise ValueError, naming ISIN, field and value, for the first row out of bounds."""
+    for field, (low, high) in INSTRUMENT_BOUNDS.items():
+        values = rows[field]
+        bad = (values < low) | (values > high)
+        if bad.any():
+            row = rows[int(bad.argmax())]
+            raise ValueError(
+                f"instrument {schema.unpack(row['isin'])}: {field} {row[field]} "
+                f"is not within {low}..{high}"
+            )
 
 
 def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
@@ -207,20 +249,7 @@ def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
     if not 0 <= index < len(table):
         raise ValueError(f"row {index} of table {table_id}: it has {len(table)} rows")
     if table_id == INSTRUMENT:
-        bounds = {
-            "mrm_venue": (0, VENUES_MAX - 1),
-            "sms_e6": (0, SMS_E6_MAX),
-            "lis_e6": (0, INT64_MAX // 4),
-            "tick_band": (0, 6),
-            "lot": (1, 10**9),
-            "eur_per_unit_e9": (1, EUR_PER_UNIT_E9_MAX),
-        }
-        for field, (low, high) in bounds.items():
-            if not low <= row[field] <= high:
-                raise ValueError(
-                    f"instrument {schema.unpack(row['isin'])}: {field} {row[field]} "
-                    f"is not within {low}..{high}"
-                )
+        check_instruments(np.asarray(row).reshape(1))
         known = int(find_instrument(tables, row["isin"]))
         if known not in (-1, index):
             raise ValueError(f"ISIN {schema.unpack(row['isin'])} is row {known} already")
@@ -278,7 +307,7 @@ def rebuild_indexes(tables: Tables) -> None:
 @njit
 def _rebuild(tables):
     for index in range(tables.counters[0]["instruments"]):
-        _enter_isin(tables, index)
+        enter_isin(tables, tables.instruments[index]["isin"], index)
     for index in range(tables.counters[0]["orders"]):
         order = tables.orders[index]
         slot = clordid_slot(tables, order["session"], order["clordid"])

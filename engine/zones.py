@@ -35,6 +35,7 @@ def set_thresholds(tables, execution, instrument, ts_ns):
     regime = tables.regimes[row]
     execution["lis_e6"] = instrument["lis_e6"]
     execution["loaded_row"] = instrument["loaded_row"]
+    execution["snapshot"] = tables.counters[0]["snapshot"]
     if instrument["lis_e6"] <= 0:
         return Reason.NO_THRESHOLD
     if instrument["liquid"] == 0:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gateway import logs
-from gateway.errors import UserError
+from gateway.cli_common import AsJson, bar, friendly, out, say
+from gateway.cli_refdata import refdata
+from gateway.cli_regime import regime
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,39 +24,18 @@ desk = typer.Typer(no_args_is_help=True, help="Work the desk queue of a running 
 bench = typer.Typer(no_args_is_help=True, help="Measure latency and throughput on this machine.")
 app.add_typer(desk, name="desk")
 app.add_typer(bench, name="bench")
-
-say = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True)
+app.add_typer(refdata, name="refdata")
+app.add_typer(regime, name="regime")
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-
-
-@contextmanager
-def friendly() -> Iterator[None]:
-    """What a user, a file or another process can cause is a message, not a traceback."""
-    try:
-        yield
-    except (UserError, OSError) as error:
-        say.print(f"[bold red]error[/]: {escape(str(error))}", markup=True)
-        raise typer.Exit(1) from error
 
 
 def compile_all() -> None:
     """Compile or load the hot path, with a progress bar when it takes longer than a moment."""
     from gateway import warm
 
-    columns = (
-        SpinnerColumn(), TextColumn("compiling {task.description}"), BarColumn(),
-        TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=say, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        warm.warm(
-            lambda name, done, count: bar.update(
-                task, description=name, completed=done, total=count, refresh=True
-            )
-        )
+    with bar("compiling") as progress:
+        warm.warm(progress)
 
 
 @app.command()
@@ -345,10 +321,27 @@ def bench_throughput(
             )
 
 
+@bench.command("refdata")
+def bench_refdata(
+    instruments: Annotated[int, typer.Option(help="How many.", min=100)] = 40_000,
+    as_json: AsJson = False,
+) -> None:
+    """Build a snapshot from register files, bring it into tables full of another, look up."""
+    from bench import refdata as module
+
+    with friendly():
+        compile_all()
+        result = module.run(instruments, say)
+        if as_json:
+            print(json.dumps(result))
+        else:
+            out.print(module.table(result))
+
+
 def _subcommands() -> str:
     """One line for each command of a group, so that `si --help` shows the whole tree."""
     lines = []
-    for name, group in (("desk", desk), ("bench", bench)):
+    for name, group in (("desk", desk), ("refdata", refdata), ("regime", regime), ("bench", bench)):
         for command in group.registered_commands:
             assert command.callback is not None
             called = command.name or command.callback.__name__

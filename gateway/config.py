@@ -47,7 +47,7 @@ class Refdata(Section):
     """Where instruments come from; paths relative to the configuration's folder."""
 
     instruments: Path
-    format: Literal["si", "xetra"] = "si"
+    format: Literal["si", "xetra", "snapshot"] = "si"
     fx: Path | None = None
     thresholds: Path | None = None
     venues: list[Mic] = []

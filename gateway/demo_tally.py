@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import journal as jn
-from engine import schema, tables
+from engine import schema, staging, tables
 from engine.enums import ExecKind, OrderState, QuoteState, Reason, Zone
 from gateway.desk_reader import DeskQueue
 from gateway.journal_files import Frame
@@ -85,18 +85,22 @@ class Tally:
             self.queue.apply(frame)
         elif kind == jn.TABLE_ROW:
             self._on_table_row(frame)
+        elif kind == jn.STAGE:
+            for number, row in staging.pairs(frame.body):
+                self._on_instrument(int(number), row)
 
     def _on_table_row(self, frame: Frame) -> None:
         table_id, index = frame.body[:16].view("i8").tolist()
-        if table_id != tables.INSTRUMENT:
-            return
+        if table_id == tables.INSTRUMENT:
+            self._on_instrument(index, frame.body[16:].view(schema.instrument)[0])
+
+    def _on_instrument(self, index: int, row: Any) -> None:
         if index >= self.rates.size:
             more = index + 1 - self.rates.size
             self.rates = np.append(self.rates, np.zeros(more))
             self.positions = np.append(self.positions, np.zeros(more, np.int64))
             self.marks_e6 = np.append(self.marks_e6, np.zeros(more, np.int64))
             self.quoting = np.append(self.quoting, np.zeros(more, np.int64))
-        row = frame.body[16:].view(schema.instrument)[0]
         self.rates[index] = int(row["eur_per_unit_e9"])
 
     def _on_quote(self, row: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from engine import journal as jn
-from engine import schema, tables
+from engine import schema, staging, tables
 from engine.enums import DeskState, KillScope, Side, Tif, Zone
 from engine.schema import unpack
 from gateway.desk_reader import DeskError, DeskQueue
@@ -73,7 +73,12 @@ def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, s
     wanted = client or isin
     table_id = tables.CLIENT if client else tables.INSTRUMENT
     found = None
-    for frame in Reader(journal, kinds=(jn.TABLE_ROW,)).poll():
+    for frame in Reader(journal, kinds=(jn.TABLE_ROW, jn.STAGE)).poll():
+        if frame.kind == jn.STAGE:
+            for number, row in staging.pairs(frame.body) if isin else ():
+                if unpack(row["isin"]) == wanted:
+                    found = int(number)
+            continue
         words = frame.body[:16].view("i8")
         if words[0] == table_id:
             row = frame.body[16:].view(schema.TABLE_DTYPES[table_id])[0]

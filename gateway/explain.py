@@ -25,6 +25,7 @@ from engine.reasons import WORDS, Unit
 from engine.regimes import REGIMES
 from engine.schema import unpack
 from gateway.journal_files import Reader
+from refdata.snapshot import hash_digits
 
 ZONE_WORDS = {
     Zone.WITHIN_MIN_QUOTE: "within the minimum quote size: N <= Qmin",
@@ -152,9 +153,10 @@ def _size(row: Any) -> list[str]:
     lines = []
     if row["regime"] >= 0:
         regime = REGIMES[int(row["regime"])]
-        lines.append(
-            f"regime: {regime.name} ({regime.citation}), thresholds of line {row['loaded_row']}"
-        )
+        source = f"line {row['loaded_row']}"
+        if row["snapshot"]:
+            source = f"snapshot {hash_digits(int(row['snapshot']))}, record {row['loaded_row']}"
+        lines.append(f"regime: {regime.name} ({regime.citation}), thresholds of {source}")
     sizes = f"N = {money(row['notional_e6'])} {currency} at the midpoint of the BBO"
     if row["sms_e6"]:
         sizes += (
@@ -234,4 +236,5 @@ def as_dict(row: Any) -> dict[str, Any]:
         plain[name] = enum(plain[name]).name
     if row["regime"] >= 0:
         plain["regime"] = REGIMES[int(row["regime"])].name
+    plain["snapshot"] = hash_digits(int(row["snapshot"]))
     return plain

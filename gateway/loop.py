@@ -35,7 +35,10 @@ def run(tables, outbox, wire, journal, policy):
         loop["resume"] = -1
         if loop["ready_next"] >= loop["ready"]:
             ready = sc.epoll_wait(
-                loop["epoll_fd"], wire.poll.ctypes.data, CONNECTIONS_MAX, loop["wait_ms"]
+                loop["epoll_fd"],
+                wire.poll.ctypes.data,
+                CONNECTIONS_MAX,
+                0 if loop["busy"] != 0 else loop["wait_ms"],
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
@@ -66,6 +69,8 @@ def run(tables, outbox, wire, journal, policy):
             wake = _tick(tables, outbox, wire, journal, ts_ns)
         if wake == Wake.NOTHING and jn.room(journal) < NEEDED_ROOM:
             wake = Wake.SEGMENT
+        if wake == Wake.NOTHING and loop["busy"] != 0:
+            wake = Wake.PIECE
     loop["wake"] = wake
     return wake
 

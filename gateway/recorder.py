@@ -6,7 +6,7 @@ Every input is journalled before it is applied, every output before it is sent.
 import numpy as np
 
 from engine import journal as jn
-from engine import step
+from engine import staging, step
 from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
 from engine.tables import apply_row
 from gateway.execution_report import write_report
@@ -21,6 +21,7 @@ quote_size = jn.RECORDS[jn.QUOTE].itemsize
 venue_quote_size = jn.RECORDS[jn.VENUE_QUOTE].itemsize
 desk_command_size = jn.RECORDS[jn.DESK].itemsize
 session_set_size = jn.RECORDS[jn.SESSION_SET].itemsize
+activation_size = jn.RECORDS[jn.ACTIVATE].itemsize
 boot_size = jn.RECORDS[jn.BOOT].itemsize
 COMP_ID_WORDS = COMP_ID_SIZE_MAX // 8
 _T49 = np.frombuffer(b"49=", np.uint8).copy()
@@ -204,6 +205,44 @@ def on_table_row(tables, journal, table_id, index, row, row_size, ts_ns):
     copy(journal.buffer, at + 16, row, 0, row_size)
     jn.end_frame(journal, jn.TABLE_ROW, -1, 0, ts_ns, 16 + row_size)
     apply_row(tables, table_id, index, row, 0)
+
+
+@njit
+def on_carry(tables, journal, first, count, ts_ns):
+    """Live rows into the staged table; `first` 0 begins it."""
+    _stage(tables, journal, staging.CARRY, first, count, 0, ts_ns)
+
+
+@njit
+def on_stage_rows(tables, journal, rows, numbers, ts_ns):
+    """Checked rows of the next instrument table, each with its number."""
+    at = jn.body_at(journal) + staging.HEAD_SIZE
+    size = staging.write_rows(journal.buffer, at, rows, numbers)
+    _stage(tables, journal, staging.ROWS, 0, rows.shape[0], size, ts_ns)
+
+
+@njit
+def on_stage_abort(tables, journal, ts_ns):
+    """What was staged is forgotten."""
+    _stage(tables, journal, staging.ABORT, 0, 0, 0, ts_ns)
+
+
+@inlined
+def _stage(tables, journal, step, first, count, size, ts_ns):
+    at = jn.body_at(journal)
+    store_word(journal.buffer, at, step)
+    store_word(journal.buffer, at + 8, first)
+    store_word(journal.buffer, at + 16, count)
+    jn.end_frame(journal, jn.STAGE, -1, 0, ts_ns, staging.HEAD_SIZE + size)
+    staging.apply_stage(tables, journal.buffer, at)
+
+
+@njit
+def on_activation(tables, journal, activation, ts_ns):
+    """Journal and count the switch; the caller then calls `tables.activate_staged()`."""
+    put_record(journal.buffer, jn.body_at(journal), activation)
+    jn.end_frame(journal, jn.ACTIVATE, -1, 0, ts_ns, activation_size)
+    staging.count_activation(tables, activation["snapshot"])
 
 
 @njit

@@ -21,6 +21,7 @@ from engine.jit import get_record, load_word, njit
 from engine.limits import SEGMENT_SIZE, Capacity
 from engine.outbox import allocate_outbox
 from engine.policy import Policy
+from engine.staging import apply_stage, count_activation
 from engine.tables import Tables, allocate, apply_row, state_hash
 from gateway import config as configuration
 from gateway import journal_files, policy_file
@@ -35,7 +36,7 @@ from gateway.recorder import (
 from gateway.wire import SENT_RING, Wire
 from gateway.wire import allocate as allocate_wire
 
-DONE, DAMAGED, UNEXPECTED, NEEDS_POLICY = 0, 1, 2, 3
+DONE, DAMAGED, UNEXPECTED, NEEDS_POLICY, NEEDS_EXCHANGE = 0, 1, 2, 3, 4
 
 
 class Scratch(Handle):
@@ -45,6 +46,7 @@ class Scratch(Handle):
     command: Any
     setting: Any
     boot: Any
+    activation: Any
 
 
 def allocate_scratch() -> Scratch:
@@ -54,6 +56,7 @@ def allocate_scratch() -> Scratch:
         command=np.zeros(1, schema.desk_command),
         setting=np.zeros(1, schema.session_set),
         boot=np.zeros(1, schema.boot),
+        activation=np.zeros(1, schema.activation),
     )
 
 
@@ -62,8 +65,9 @@ def replay(tables, outbox, wire, source, shadow, scratch, policy):
     """Run the source's frames from `shadow`'s offset on; answers `(outcome, offset)`.
 
     Each input frame and what it causes is written to `shadow`; the caller compares the bytes. Stops
-    at the end (DONE), at a damaged frame, at an output that no input caused (UNEXPECTED), and after
-    a row of parameters that asks for another policy (NEEDS_POLICY).
+    at the end (DONE), at a damaged frame, at an output that no input caused (UNEXPECTED), after a
+    row of parameters that asks for another policy (NEEDS_POLICY), and after an activation, since
+    tables are exchanged only while no compiled code runs (NEEDS_EXCHANGE).
     """
     state = shadow.writer[0]
     while True:
@@ -81,6 +85,8 @@ def replay(tables, outbox, wire, source, shadow, scratch, policy):
         _input(tables, outbox, wire, source, shadow, scratch, offset, policy)
         if tables.params[0]["policy_hash"] != before:
             return NEEDS_POLICY, offset
+        if kind == jn.ACTIVATE:
+            return NEEDS_EXCHANGE, offset
 
 
 @njit
@@ -122,6 +128,11 @@ def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
     elif kind == jn.TABLE_ROW:
         table_id = load_word(buffer, body)
         apply_row(tables, table_id, load_word(buffer, body + 8), buffer, body + 16)
+    elif kind == jn.STAGE:
+        apply_stage(tables, buffer, body)
+    elif kind == jn.ACTIVATE:
+        get_record(scratch.activation[0], buffer, body)
+        count_activation(tables, scratch.activation[0]["snapshot"])
     elif kind == jn.SESSION_SET:
         get_record(scratch.setting[0], buffer, body)
         apply_session(wire, session_id, scratch.setting[0])
@@ -228,9 +239,12 @@ class Replayer:
                 self.tables, self.outbox, self.wire, source, self.shadow, self.scratch,
                 self.policy.address,
             )  # fmt: skip
-            if outcome != NEEDS_POLICY:
+            if outcome == NEEDS_POLICY:
+                self.policy = self.policy_by_hash(self._wanted())
+            elif outcome == NEEDS_EXCHANGE:
+                self.tables.activate_staged()
+            else:
                 break
-            self.policy = self.policy_by_hash(self._wanted())
         return self._compare(directory, index, source, start, int(outcome), int(offset))
 
     def _wanted(self) -> int:

@@ -6,11 +6,13 @@ Everything happens in one thread; the compiled loop says why it came back, and `
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from select import epoll
 from typing import Any
@@ -28,6 +30,7 @@ from engine.tables import allocate, touch
 from gateway import journal_schema, loop, policy_file, recorder, snapshot, wire
 from gateway import syscalls as sc
 from gateway.config import Config
+from gateway.control import REQUEST_SIZE_MAX, Control
 from gateway.errors import UserError
 from gateway.inbound import NEEDED_ROOM
 from gateway.journal_files import (
@@ -68,6 +71,7 @@ class Server:
         self._connections: dict[int, socket.socket] = {}
         self._old_segments: dict[int, jn.Journal] = {}
         self._hours_until_ns = 0
+        self.control = Control(self)
 
     # --- start --------------------------------------------------------------------------------
 
@@ -129,6 +133,8 @@ class Server:
         boot["schema_hash"] = schema.schema_hash()
         boot["own_mic"] = schema.pack(self.config.firm.mic)
         recorder.on_boot(self.wire, self.journal, boot[0], now_ns)
+        if self.tables.counters[0]["staged"]:  # the process before did not come to the switch
+            recorder.on_stage_abort(self.tables, self.journal, now_ns)
         words = load_world(self, now_ns)
         self._set_hours(now_ns)
         if self.tables.counters[0]["kill_firm"]:
@@ -213,6 +219,7 @@ class Server:
             Wake.SEGMENT: self.make_room,
             Wake.TICK: self._tick,
             Wake.OVERSIZE: self._oversize,
+            Wake.PIECE: self._piece,
         }
         address = self.policy.address
         self.files.write_rest()
@@ -311,16 +318,31 @@ class Server:
     def _desk_commands(self) -> None:
         while True:
             try:
-                data = self._desk.recv(4096)
+                data, sender = self._desk.recvfrom(REQUEST_SIZE_MAX)
             except BlockingIOError:
                 break
+            if data.startswith(b"{"):
+                self.control.receive(data, partial(self._answer, sender))
+                continue
             if len(data) != schema.desk_command.itemsize:
                 log.warning("desk command of a wrong size", bytes=len(data))
                 continue
             command = np.frombuffer(data, schema.desk_command).copy()[0]
             self.make_room()
             self.command(command)
+        self.wire.loop[0]["busy"] = int(self.control.busy)
         self.flush()
+
+    def _answer(self, sender: str, answer: dict[str, Any]) -> None:
+        try:
+            self._desk.sendto(json.dumps(answer).encode(), sender)
+        except OSError as error:
+            log.info("nobody waits for the answer", error=str(error))
+
+    def _piece(self) -> None:
+        """A piece of work that is done between orders."""
+        self.control.step()
+        self.wire.loop[0]["busy"] = int(self.control.busy)
 
     def command(self, command: Any) -> None:
         """A desk command, ours or a person's."""
@@ -334,6 +356,7 @@ class Server:
             self._set_hours(now_ns)
         if self.out_of_space:
             self._keep_spare()
+        self._piece()
         self.flush()
 
     # --- the journal --------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Wake(IntEnum):
     SEGMENT = 6  # the journal needs a new segment
     TICK = 7  # a second has passed: Python's own duties
     OVERSIZE = 8
+    PIECE = 9  # nothing happened: Python may go on with what it does in pieces
 
 
 def _dtype(*fields: str) -> np.dtype:
@@ -104,6 +105,7 @@ loop = _dtype(
     "ready_next",
     "day",  # of the cached time text
     "stamp_ns",  # its time
+    "busy",  # 1: Python has work to do in pieces, between inputs
 )
 
 

@@ -17,8 +17,12 @@ from engine.enums import Route
 from engine.limits import VENUES_MAX
 from gateway import recorder
 from gateway.config import ALWAYS_NS, Config, ConfigError
+from gateway.errors import UserError
+from gateway.swap import Swap, venue_rows
 from refdata.load import Loaded, load_instruments
 from refdata.rows import Refused
+from refdata.snapshot import Snapshot, hash_digits
+from refdata.snapshot import read as read_snapshot
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -29,12 +33,59 @@ ROUTES = {"auto": Route.AUTO, "desk": Route.DESK, "reject": Route.REJECT}
 def load_world(server: Server, now_ns: int) -> list[str]:
     """Journal and apply all of it; what was loaded, in words. Raises ConfigError."""
     config = server.config
-    loaded = read_instruments(config)
+    configured = _read_snapshot(config)
+    active = int(server.tables.counters[0]["snapshot"])
+    before = int(server.tables.params[0]["snapshot_configured"])
+    loaded = None if configured or active else read_instruments(config)
     _put_rules(server, now_ns)
-    _put_params(server, now_ns)
+    _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
     _put_sessions(server, now_ns)
-    _put_instruments(server, loaded, now_ns)
+    if loaded is not None:
+        _put_instruments(server, loaded, now_ns)
+        lines = _in_words(server, loaded)
+    elif configured is not None and configured.word not in (before, active):
+        lines = [_activate(server, configured, now_ns)]
+    else:
+        # What was activated stays until the configuration names another snapshot.
+        lines = [f"reference data as activated before: snapshot {hash_digits(active)}"]
+    lines += [
+        f"{int(server.tables.counters[0]['venues'])} venues, {len(config.clients)} clients, "
+        f"{len(config.fix.sessions)} FIX sessions",
+        f"policy {config.quoting.policy} {config.quoting.policy_param}",
+    ]
+    return lines
+
+
+def _read_snapshot(config: Config) -> Snapshot | None:
+    """The snapshot that the configuration names, if it names one. Raises ConfigError."""
+    if config.refdata.format != "snapshot":
+        return None
+    try:
+        return read_snapshot(config.path(config.refdata.instruments))
+    except Refused as error:
+        raise ConfigError(f"reference data refused, nothing was changed: {error}") from error
+
+
+def _activate(server: Server, read: Snapshot, now_ns: int) -> str:
+    """All of a snapshot, before anybody is connected."""
+    if read.jurisdiction != server.config.firm.jurisdiction:
+        raise ConfigError(f"{read.path.name} is for {read.jurisdiction}, firm.jurisdiction is not")
+    try:
+        rows, fresh = venue_rows(server.tables, read.venues)
+        _put_venues(server, fresh, now_ns)
+        swap = Swap(server.tables, lambda: server.journal, read)
+        while not swap.done:
+            server.make_room()
+            swap.step(rows, now_ns)
+    except UserError as error:
+        raise ConfigError(f"reference data refused, nothing was changed: {error}") from error
+    done = swap.switch("config", now_ns)
+    gone = f", {done.gone} no longer in it" if done.gone else ""
+    return f"{done.instruments:,} instruments of {read.path.name}, as of {done.as_of}{gone}"
+
+
+def _in_words(server: Server, loaded: Loaded) -> list[str]:
     report = loaded.report
     fresh = server.tables.instruments[: int(server.tables.counters[0]["instruments"])]
     liquid = int(np.count_nonzero(fresh["liquid"]))
@@ -42,9 +93,6 @@ def load_world(server: Server, now_ns: int) -> list[str]:
         f"{report.instruments} instruments from {Path(report.path).name} "
         f"({liquid} liquid, {report.fail_closed} closed for want of a threshold, "
         f"{report.warned} with warnings)",
-        f"{int(server.tables.counters[0]['venues'])} venues, {len(config.clients)} clients, "
-        f"{len(config.fix.sessions)} FIX sessions",
-        f"policy {config.quoting.policy} {config.quoting.policy_param}",
     ]
     lines += [
         f"closed: {finding.isin}, line {finding.line}: {finding.message}"
@@ -57,6 +105,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
 def read_instruments(config: Config) -> Loaded:
     """The instruments that the configuration names. Raises ConfigError."""
     ref = config.refdata
+    assert ref.format != "snapshot", "a snapshot is activated, not loaded"
     try:
         return load_instruments(
             config.path(ref.instruments),
@@ -78,7 +127,7 @@ def _put_rules(server: Server, now_ns: int) -> None:
         server.put_row(tables.TICK, index, row, now_ns)
 
 
-def _put_params(server: Server, now_ns: int) -> None:
+def _put_params(server: Server, configured: int, now_ns: int) -> None:
     config, quoting = server.config, server.config.quoting
     row = server.tables.params.copy()
     row["jurisdiction"] = schema.pack(config.firm.jurisdiction)
@@ -89,6 +138,7 @@ def _put_params(server: Server, now_ns: int) -> None:
     row["on_request_route"] = ROUTES[quoting.on_request]
     row["quote_size_bps"] = quoting.quote_size_bps
     row["desk_ttl_ns"] = config.desk.item_seconds * 1_000_000_000
+    row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
     row["policy_param"] = (quoting.policy_param + [0] * 4)[:4]
     if row["close_ns"][0] == 0:

@@ -14,10 +14,14 @@ E9 = 10**9
 CURRENCY_FORM = re.compile(r"[A-Z]{3}")
 PENCE_PER_POUND = 100
 
+#: Minor units as market data writes them, and the code of three capitals that they have here.
+SPELLINGS = {"GBp": "GBX", "ZAc": "ZAC"}
+
 
 def normalise_currency(text: str) -> str:
-    """GBp and GBX are both written for pence sterling; here it is GBX."""
-    return "GBX" if text == "GBp" else text
+    """GBp and GBX are both written for pence sterling, here GBX; ZAc and ZAC for South African
+    cents, here ZAC."""
+    return SPELLINGS.get(text, text)
 
 
 def read_currency(row: Row, column: str) -> str:

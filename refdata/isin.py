@@ -5,13 +5,16 @@ import re
 ISIN_FORM = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 
+#: Letters count as 10..35, digit by digit.
+DIGITS = str.maketrans({chr(code): str(code - 55) for code in range(ord("A"), ord("Z") + 1)})
+#: What a digit adds to the sum where it is doubled: 7 becomes 14, which adds 1 + 4.
+DOUBLED = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+
+
 def check_digit(first_eleven: str) -> str:
     """The twelfth character: letters become 10..35, then Luhn from the right, doubling first."""
-    digits = "".join(str(int(char, 36)) for char in first_eleven)
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (2 if place % 2 == 0 else 1)
-        total += doubled // 10 + doubled % 10
+    digits = first_eleven.translate(DIGITS)[::-1]
+    total = sum(map(DOUBLED.__getitem__, digits[::2])) + sum(map(int, digits[1::2]))
     return str(-total % 10)
 
 
