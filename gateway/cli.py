@@ -13,6 +13,7 @@ from gateway import logs
 from gateway.cli_common import AsJson, bar, friendly, out, say
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
+from gateway.cli_status import status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,7 @@ app.add_typer(desk, name="desk")
 app.add_typer(bench, name="bench")
 app.add_typer(refdata, name="refdata")
 app.add_typer(regime, name="regime")
+app.add_typer(status, name="status")
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 
@@ -341,7 +343,11 @@ def bench_refdata(
 def _subcommands() -> str:
     """One line for each command of a group, so that `si --help` shows the whole tree."""
     lines = []
-    for name, group in (("desk", desk), ("refdata", refdata), ("regime", regime), ("bench", bench)):
+    groups = (
+        ("desk", desk), ("refdata", refdata), ("regime", regime), ("status", status),
+        ("bench", bench),
+    )  # fmt: skip
+    for name, group in groups:
         for command in group.registered_commands:
             assert command.callback is not None
             called = command.name or command.callback.__name__

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from engine import journal as jn
-from engine import schema, staging, tables
+from engine import schema
 from engine.enums import ExecKind, OrderState, QuoteState, Reason, Zone
 from gateway.desk_reader import DeskQueue
+from gateway.instrument_rows import KINDS, InstrumentRows
 from gateway.journal_files import Frame
 
 TAPE_SIZE = 20
@@ -53,6 +54,7 @@ class Tally:
     )
     reasons: Counter[Reason] = field(default_factory=Counter)
     queue: DeskQueue = field(default_factory=DeskQueue)
+    rows: InstrumentRows = field(default_factory=InstrumentRows)
     tape: deque[Any] = field(default_factory=lambda: deque(maxlen=TAPE_SIZE))
     best: Best = field(default_factory=Best)
     orders: int = 0  # as they came in
@@ -83,16 +85,9 @@ class Tally:
             self.venue_quotes += frame.body.size // schema.venue_quote.itemsize
         elif kind == jn.DESK_ITEM:
             self.queue.apply(frame)
-        elif kind == jn.TABLE_ROW:
-            self._on_table_row(frame)
-        elif kind == jn.STAGE:
-            for number, row in staging.pairs(frame.body):
-                self._on_instrument(int(number), row)
-
-    def _on_table_row(self, frame: Frame) -> None:
-        table_id, index = frame.body[:16].view("i8").tolist()
-        if table_id == tables.INSTRUMENT:
-            self._on_instrument(index, frame.body[16:].view(schema.instrument)[0])
+        elif kind in KINDS:
+            for number, row in self.rows.changed(frame):
+                self._on_instrument(number, row)
 
     def _on_instrument(self, index: int, row: Any) -> None:
         if index >= self.rates.size:

@@ -7,11 +7,12 @@ from typing import Any
 from rich.table import Table
 
 from engine import journal as jn
-from engine import schema, staging, tables
+from engine import schema, tables
 from engine.enums import DeskState, KillScope, Side, Tif, Zone
 from engine.schema import unpack
 from gateway.desk_reader import DeskError, DeskQueue
 from gateway.explain import money, px
+from gateway.instrument_rows import KINDS, InstrumentRows
 from gateway.journal_files import Reader
 
 NARROW_WITHOUT = ("market then", "zone", "quoted")
@@ -70,20 +71,17 @@ def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, s
     """What a kill switch is about: scope, row, name. Raises DeskError for an unknown name."""
     if not client and not isin:
         return KillScope.FIRM, 0, "the whole firm"
-    wanted = client or isin
-    table_id = tables.CLIENT if client else tables.INSTRUMENT
-    found = None
-    for frame in Reader(journal, kinds=(jn.TABLE_ROW, jn.STAGE)).poll():
-        if frame.kind == jn.STAGE:
-            for number, row in staging.pairs(frame.body) if isin else ():
-                if unpack(row["isin"]) == wanted:
-                    found = int(number)
-            continue
-        words = frame.body[:16].view("i8")
-        if words[0] == table_id:
-            row = frame.body[16:].view(schema.TABLE_DTYPES[table_id])[0]
-            if unpack(row["name"] if client else row["isin"]) == wanted:
-                found = int(words[1])
+    wanted, found = client or isin, None
+    rows = InstrumentRows()
+    for frame in Reader(journal, kinds=KINDS).poll():
+        if isin:
+            for number, row in rows.changed(frame):
+                found = number if unpack(row["isin"]) == wanted else found
+        elif frame.kind == jn.TABLE_ROW:
+            table_id, number = frame.body[:16].view("i8").tolist()
+            if table_id == tables.CLIENT:
+                row = frame.body[16:].view(schema.client)[0]
+                found = number if unpack(row["name"]) == wanted else found
     if found is None:
         raise DeskError(f"no {'client' if client else 'instrument'} {wanted!r} in {journal}")
     scope = KillScope.CLIENT if client else KillScope.INSTRUMENT

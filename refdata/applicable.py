@@ -81,7 +81,7 @@ def select(
 ) -> Selection:
     """The record of one ISIN that applies on `day`. `records` are those of every file, in any
     order; `first_traded` is FIRDS's first trading day. ValueError where there are two ISINs."""
-    stated = sorted(set(records), key=_by_place)
+    stated = _ordered(records)
     if len({record.isin for record in stated}) > 1:
         raise ValueError("records of more than one ISIN")
     useful = [record for record in stated if case_of(record) is not Methodology.SINT]
@@ -95,12 +95,12 @@ def select(
     applying = [group for group in groups if any(_covers(placed, day) for placed in group)]
     if not applying:
         return Selection(None, (), _why_none(groups, day, first_traded))
-    contested = [group for group in applying if len({_what(placed) for placed in group}) > 1]
+    contested = [group for group in applying if _differ(map(_what, group))]
     if contested:
         conflict = tuple(placed.record for group in contested for placed in group)
         return Selection(None, conflict, "the same result stated differently: " + _list(conflict))
     candidates = tuple(group[0] for group in applying)
-    if len({_values(placed.record) for placed in candidates}) > 1:
+    if _differ(_values(placed.record) for placed in candidates):
         conflict = tuple(placed.record for placed in candidates)
         reason = f"different results apply on {day.isoformat()}: {_list(conflict)}"
         return Selection(None, conflict, reason)
@@ -191,13 +191,26 @@ def _values(record: FitrsRecord) -> tuple[object, ...]:
     return tuple(getattr(record, name) for name in VALUES)
 
 
+def _differ(values: Iterable[tuple[object, ...]]) -> bool:
+    first, *others = values
+    return any(other != first for other in others)
+
+
 def _what(placed: Placed) -> tuple[object, ...]:
     return (placed.period, *_values(placed.record))
 
 
-def _by_place(record: FitrsRecord) -> tuple[object, ...]:
-    """A total order that is the same however the records come in."""
-    return (record.source, record.number, record.file_day or date.min, repr(record))
+def _ordered(records: Iterable[FitrsRecord]) -> list[FitrsRecord]:
+    """Each record once, in an order that is the same however they come in."""
+    unique = set(records)
+    if len({_by_place(record) for record in unique}) < len(unique):
+        # Two files of one name: a file can be published again under it.
+        return sorted(unique, key=lambda record: (_by_place(record), repr(record)))
+    return sorted(unique, key=_by_place)
+
+
+def _by_place(record: FitrsRecord) -> tuple[str, int, date]:
+    return (record.source, record.number, record.file_day or date.min)
 
 
 def _by_standing(placed: Placed) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """ISIN (ISO 6166): form and check digit."""
 
 import re
+from functools import lru_cache
 
 ISIN_FORM = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
@@ -18,6 +19,7 @@ def check_digit(first_eleven: str) -> str:
     return str(-total % 10)
 
 
+@lru_cache(maxsize=1 << 17)  # every file of a build names the same instruments
 def is_valid(text: str) -> bool:
     """Two letters, nine letters or digits, and the right check digit."""
     return ISIN_FORM.fullmatch(text) is not None and check_digit(text[:11]) == text[11]

@@ -344,6 +344,13 @@ def test_the_same_said_twice_is_one():
         assert found.conflict == () and found.record == same[-1]
 
 
+def test_a_file_published_again_under_its_name_does_not_replace_itself():
+    one, two = of_year(2024), of_year(2024, sms_eur=Decimal(17_000))
+    answers = {select(order, d("2025-10-01"), None) for order in permutations([one, two])}
+    (found,) = answers
+    assert found.record is None and set(found.conflict) == {one, two}
+
+
 def test_files_of_unknown_day_cannot_replace_each_other():
     one = of_year(2024)
     two = of_year(2024, number=2, file_day=None, sms_eur=Decimal(1))

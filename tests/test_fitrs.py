@@ -1,5 +1,6 @@
 """FITRS files written to the schema: what is read, what is refused, what is not to be used."""
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.enums import AssetClass
 from refdata.fitrs import FitrsRecord, Methodology, read_fitrs
-from refdata.isin import check_digit
+from refdata.isin import check_digit, is_valid
 from refdata.published import BadRecord
 from refdata.rows import Refused
 from refdata.xml_stream import elements
@@ -407,6 +408,34 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     # What is left is one record and those that the parser has read ahead of it in a chunk.
     assert len(sizes) == 2_000
     assert max(sizes[1_000:]) <= max(sizes[:1_000]) < 2_000
+
+
+#: Where a value stands between two tags, in a file of one record.
+VALUE = re.compile(r">([^<>\s]+)</")
+VALUES = st.sampled_from(
+    ["9999-12-31", "0001-01-01", "", "-0", "SINT", "0", "YEAR", "EUR", "DE0007164600", "&#38;", "é"]
+) | st.text(st.characters(codec="utf-8", exclude_characters="<&\r", exclude_categories=["C"]))
+
+
+@given(places=st.lists(st.tuples(st.integers(0, 99), VALUES), min_size=1, max_size=3))
+def test_any_value_gives_a_record_or_says_which_is_bad(tmp_path_factory, places):
+    text = message([result(applies=APPLIES)])
+    for place, value in places:
+        matches = list(VALUE.finditer(text))
+        match = matches[place % len(matches)]
+        text = text[: match.start(1)] + value + text[match.end(1) :]
+    path = write(tmp_path_factory.mktemp("any"), "a.xml", text)
+    try:
+        records = list(read_fitrs(path)[1])
+    except Refused:
+        # Only the header's date refuses the whole file.
+        assert "<CreDt>2025-09-06T03:00:00Z<" not in text
+        return
+    (record,) = records
+    if isinstance(record, BadRecord):
+        assert record.column and record.advice and record.number == 1
+    else:
+        assert is_valid(record.isin)
 
 
 AMOUNTS = st.decimals(min_value=0, max_value=10**12, places=5).map(lambda d: f"{d:f}")

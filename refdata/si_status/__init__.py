@@ -1,0 +1,1 @@
+"""Systematic Internaliser status: the assessment, the register of status, the notification."""
