@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine import journal as jn
-from engine import policy, schema, tables
+from engine import policy, schema, staging, tables
 from engine.limits import Capacity
 from engine.outbox import allocate_outbox
 from gateway import inbound, journal_files, loop, recorder, replay, wire
@@ -42,7 +42,7 @@ class World:
 def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
     """Name and call of everything to compile, in the order of use."""
     w = world
-    row = np.zeros(schema.instrument.itemsize, np.uint8)
+    row = np.zeros(schema.params.itemsize, np.uint8)
     setting = np.zeros(1, schema.session_set)[0]
     setting["their_comp_id"] = schema.pack("CLIENT", 6)
     setting["our_comp_id"] = schema.pack("SI", 6)
@@ -60,6 +60,16 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         )
         inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
 
+    def swap() -> None:
+        rows, numbers = np.zeros(1, schema.instrument), np.zeros(1, np.int64)
+        rows[0]["isin"] = schema.pack(_ISIN, 2)
+        recorder.on_carry(w.tables, w.journal, 0, 0, 1)
+        staging.number_rows(w.tables, rows, numbers)
+        recorder.on_stage_rows(w.tables, w.journal, rows, numbers, 1)
+        recorder.on_activation(w.tables, w.journal, np.zeros(1, schema.activation)[0], 1)
+        w.tables.activate_staged()
+        recorder.on_stage_abort(w.tables, w.journal, 1)
+
     def idle() -> None:
         w.wire.loop[0]["epoll_fd"] = -1
         w.wire.loop[0]["next_second_ns"] = 0
@@ -71,6 +81,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             w.tables, w.journal, tables.PARAMS, 0, row, schema.params.itemsize, 1)),
         ("instrument index", lambda: tables.find_instrument(
             w.tables, np.zeros(1, schema.instrument)[0]["isin"])),
+        ("instrument tables", swap),
         ("sessions", lambda: recorder.on_session_set(w.wire, w.journal, 0, setting, 1)),
         ("admin messages", lambda: (
             recorder.on_message_in(w.wire, w.journal, 0, 0, raw, 0, 64, 1),
@@ -107,7 +118,8 @@ def lock() -> None:
     for function in (
         loop.run, loop.flush_all, inbound.drain, recorder.on_boot, recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
-        recorder.on_resent, recorder.on_desk,
+        recorder.on_resent, recorder.on_desk, recorder.on_carry, recorder.on_stage_rows,
+        recorder.on_stage_abort, recorder.on_activation, staging.number_rows,
     ):  # fmt: skip
         if hasattr(function, "disable_compile"):
             function.disable_compile()

@@ -33,7 +33,7 @@ CHARTS_MAX = 100
 #: A chart, in its own units.
 CHART_WIDTH, CHART_HEIGHT, CHART_TOP, CHART_BASE = 320, 150, 22, 112
 BAR_WIDTH_MAX = 36
-VALUE_WIDTH, LABEL_WIDTH = 48, 40  # room that a value and a quarter need to be legible
+VALUE_WIDTH, LABEL_WIDTH = 48, 48  # room that a value and a quarter need to be legible
 
 
 class Report(NamedTuple):
