@@ -236,9 +236,9 @@ def check_instruments(rows: Any) -> None:
             )
 
 
-def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
-    """Raise ValueError, naming field and value, for a row the engine could not live with."""
-    table = (
+def outside_table(tables: Tables, table_id: int) -> Any:
+    """A table that only rows from outside change, by its number in a TABLE_ROW."""
+    return (
         tables.params,
         tables.regimes,
         tables.ticks,
@@ -246,6 +246,11 @@ def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
         tables.clients,
         tables.instruments,
     )[table_id - 1]
+
+
+def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
+    """Raise ValueError, naming field and value, for a row the engine could not live with."""
+    table = outside_table(tables, table_id)
     if not 0 <= index < len(table):
         raise ValueError(f"row {index} of table {table_id}: it has {len(table)} rows")
     if table_id == INSTRUMENT:

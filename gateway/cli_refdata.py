@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -202,6 +202,31 @@ def verify(
             out.print(f"sound: {result['sha256']}, as of {result['as_of']}")
             if inputs is not None:
                 out.print("built again from its inputs: the same bytes")
+
+
+@refdata.command()
+def hours(
+    mic: Annotated[str, typer.Argument(help="The venue whose calendar it is.")],
+    since: Annotated[str, typer.Option("--from", help="First day; today.")] = "",
+    until: Annotated[str, typer.Option("--to", help="Last day; a year later.")] = "",
+    into: Annotated[Path, typer.Option(help="The file; `hours.file` of si.toml names it.")] = Path(
+        "hours.csv"
+    ),
+) -> None:
+    """Write a venue's trading days and hours, holidays and early closes in it, to a file."""
+    from refdata import hours as module
+    from refdata.rows import Refused
+
+    with friendly():
+        first = day_of(since) if since else today()
+        last = day_of(until) if until else first + timedelta(days=365)
+        try:
+            found = module.sessions(mic, first, last)
+        except Refused as error:
+            raise UserError(str(error)) from error
+        module.write_csv(into, found)
+        early = sum(session.early for session in found)
+        out.print(f"wrote {into}: {len(found)} trading days of {mic}, {early} with an early close")
 
 
 @refdata.command()

@@ -14,9 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.limits import Capacity
 from gateway.errors import UserError
 from gateway.wire import COMP_ID_SIZE_MAX, SESSIONS_MAX
+from refdata import hours
+from refdata.rows import Refused
 
 CONFIG_FILE = "si.toml"
 ALWAYS_NS = 2**62
+MINUTE_NS = 60 * 10**9
 
 CompId = Annotated[str, Field(min_length=1, max_length=COMP_ID_SIZE_MAX, pattern=r"^[!-~]+$")]
 Mic = Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")]
@@ -54,8 +57,12 @@ class Refdata(Section):
 
 
 class Hours(Section):
-    """Published trading hours (2017/567 Art 12); without days: always."""
+    """Published trading hours (2017/567 Art 12); without days or a file: always.
 
+    `file` has every trading day (`si refdata hours` writes one from a venue's calendar).
+    """
+
+    file: Path | None = None
     open: time = time(0, 0)
     close: time = time(0, 0)
     timezone: str = "UTC"
@@ -72,12 +79,22 @@ class Hours(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Hours:
+        if self.days and self.file is not None:
+            raise ValueError("give `days` or `file`, not both")
         if self.days and self.open >= self.close:
             raise ValueError(f"open {self.open} must be before close {self.close}")
         return self
 
-    def window_ns(self, now_ns: int) -> tuple[int, int, int]:
-        """Open and close of the current trading day, and when to ask again."""
+    def window_ns(self, now_ns: int, folder: Path) -> tuple[int, int, int]:
+        """Open and close of the current trading day, and when to ask again. Raises ConfigError.
+
+        Behind the last day of a file nothing opens, and the file is looked at again every minute.
+        """
+        if self.file is not None:
+            for session in self._sessions(folder):
+                if now_ns < session.close_ns:
+                    return session.open_ns, session.close_ns, session.close_ns
+            return closed(now_ns)
         if not self.days:
             return 0, ALWAYS_NS, ALWAYS_NS
         zone = ZoneInfo(self.timezone)
@@ -90,6 +107,18 @@ class Hours(Section):
             if f"{day:%a}".lower() in self.days and now_ns < close_ns:
                 return int(opens.timestamp()) * 10**9, close_ns, close_ns
         raise AssertionError("a week has every day")
+
+    def _sessions(self, folder: Path) -> list[hours.Session]:
+        assert self.file is not None
+        try:
+            return hours.read_csv(folder / self.file)
+        except Refused as error:
+            raise ConfigError(f"hours.file refused: {error}") from error
+
+
+def closed(now_ns: int) -> tuple[int, int, int]:
+    """No trading for a minute, then ask again: the answer where the hours are not known."""
+    return ALWAYS_NS, ALWAYS_NS, now_ns + MINUTE_NS
 
 
 class Quoting(Section):

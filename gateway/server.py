@@ -26,10 +26,10 @@ from engine.enums import DeskAction, KillScope
 from engine.limits import SEGMENT_SIZE
 from engine.outbox import allocate_outbox
 from engine.policy import Policy
-from engine.tables import allocate, touch
+from engine.tables import allocate, outside_table, touch
 from gateway import journal_schema, loop, policy_file, recorder, snapshot, wire
 from gateway import syscalls as sc
-from gateway.config import Config
+from gateway.config import Config, ConfigError, closed
 from gateway.control import REQUEST_SIZE_MAX, Control
 from gateway.errors import UserError
 from gateway.inbound import NEEDED_ROOM
@@ -136,25 +136,21 @@ class Server:
         if self.tables.counters[0]["staged"]:  # the process before did not come to the switch
             recorder.on_stage_abort(self.tables, self.journal, now_ns)
         words = load_world(self, now_ns)
-        self._set_hours(now_ns)
+        self._set_hours(now_ns, self.config.hours.window_ns(now_ns, self.config.directory))
         if self.tables.counters[0]["kill_firm"]:
             words.append("all trading is stopped by the kill switch: `si desk resume` lifts it")
         return words
 
-    def _set_hours(self, now_ns: int) -> None:
+    def _set_hours(self, now_ns: int, window_ns: tuple[int, int, int]) -> None:
         """Journal the trading hours of the day, when a day has ended."""
-        opens, closes, self._hours_until_ns = self.config.hours.window_ns(now_ns)
+        opens, closes, self._hours_until_ns = window_ns
         row = self.tables.params.copy()
         row["open_ns"], row["close_ns"] = opens, closes
         self.put_row(1, 0, row[0], now_ns)
 
     def put_row(self, table_id: int, index: int, row: Any, now_ns: int) -> None:
         """Journal and apply a checked row, if it changes anything."""
-        table = (
-            self.tables.params, self.tables.regimes, self.tables.ticks, self.tables.venues,
-            self.tables.clients, self.tables.instruments,
-        )[table_id - 1]  # fmt: skip
-        if table[index].tobytes() == row.tobytes():
+        if outside_table(self.tables, table_id)[index].tobytes() == row.tobytes():
             return
         self.make_room()
         data = np.frombuffer(row.tobytes(), np.uint8).copy()
@@ -353,11 +349,18 @@ class Server:
         self.sessions.tick()
         now_ns = self.now_ns()
         if now_ns >= self._hours_until_ns:
-            self._set_hours(now_ns)
+            self._set_hours(now_ns, self._next_hours(now_ns))
         if self.out_of_space:
             self._keep_spare()
         self._piece()
         self.flush()
+
+    def _next_hours(self, now_ns: int) -> tuple[int, int, int]:
+        try:
+            return self.config.hours.window_ns(now_ns, self.config.directory)
+        except ConfigError as error:
+            log.error("no trading until the hours are known", why=str(error))
+            return closed(now_ns)
 
     # --- the journal --------------------------------------------------------------------------
 

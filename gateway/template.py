@@ -25,6 +25,7 @@ venues = ["XETR", "XPAR", "XLON", "XSTO", "XSWX"]   # venues whose quotes count,
 # close = 17:30:00
 # timezone = "Europe/Berlin"
 # days = ["mon", "tue", "wed", "thu", "fri"]
+# file = "hours.csv"        # instead: every trading day, as `si refdata hours XETR` writes them
 
 [quoting]
 policy = "ticks"            # none, ticks, midpoint, or the path of your own policy.py

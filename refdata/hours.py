@@ -10,15 +10,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from refdata.rows import Refused, refused
+from refdata.rows import Refused, Row, parse_all, read_rows, refused
 
 #: The widest range that one call computes; a build asks for weeks.
 RANGE_DAYS_MAX = 3_700
 #: A range of one holiday has no session, which the library refuses to compute.
 MARGIN = timedelta(days=14)
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -120,6 +122,50 @@ def calendar_of(mic: str) -> Calendar:
     if mic not in BY_MIC:
         raise _refused(mic, mic, "no calendar is known; there is one for " + ", ".join(BY_MIC))
     return BY_MIC[mic]
+
+
+COLUMNS = ("day", "open_utc", "close_utc", "early")
+YES_NO = {"Y": True, "N": False}
+
+
+def write_csv(path: Path, days: list[Session]) -> None:
+    """Sessions as a file that a person can correct; `read_csv` reads it back."""
+    lines = [",".join(COLUMNS)]
+    for session in days:
+        opens, closes = (_stamp(ns) for ns in (session.open_ns, session.close_ns))
+        lines.append(f"{session.day.isoformat()},{opens},{closes},{'NY'[session.early]}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_csv(path: Path) -> list[Session]:
+    """Sessions of a file, each day once and in order; raises `rows.Refused`."""
+    found = parse_all(read_rows(path, required=COLUMNS), _parse)
+    for before, after in pairwise(found):
+        if not before.close_ns < after.open_ns:
+            value = after.day.isoformat()
+            raise refused(path, 0, "day", value, "write each day once, the earlier one first")
+    return found
+
+
+def _parse(row: Row) -> Session:
+    try:
+        day = date.fromisoformat(row.text("day"))
+    except ValueError:
+        raise row.refuse("day", "write a date: 2026-11-23") from None
+    times = []
+    for column in ("open_utc", "close_utc"):
+        try:
+            moment = datetime.strptime(row.text(column), STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            raise row.refuse(column, "write a time in UTC: 2026-11-23T08:00:00Z") from None
+        times.append(_ns(moment))
+    if not times[0] < times[1]:
+        raise row.refuse("close_utc", "close after the opening")
+    return Session(day, times[0], times[1], row.choice("early", YES_NO))
+
+
+def _stamp(ns: int) -> str:
+    return (EPOCH + timedelta(seconds=ns // 10**9)).strftime(STAMP)
 
 
 def _refused(mic: str, value: str, advice: str) -> Refused:

@@ -2,12 +2,14 @@
 
 import warnings
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refdata.hours import CALENDARS, Session, calendar_of, sessions
+from gateway.config import ConfigError, Hours
+from refdata.hours import CALENDARS, Session, calendar_of, read_csv, sessions, write_csv
 from refdata.rows import Refused
 
 YEAR = (date(2026, 1, 1), date(2026, 12, 31))
@@ -136,3 +138,56 @@ def test_warnings_of_the_library_stay_inside() -> None:
         warnings.simplefilter("always")
         assert sessions("XWAR", date(2026, 2, 2), date(2026, 2, 3))
     assert caught == []
+
+
+# --- as a file --------------------------------------------------------------------------------
+
+
+def test_a_file_gives_back_what_was_written(tmp_path):
+    days = sessions("XETR", date(2026, 12, 20), date(2027, 1, 10))
+    path = tmp_path / "hours.csv"
+    write_csv(path, days)
+    assert read_csv(path) == days
+    assert "2026-12-30,2026-12-30T08:00:00Z,2026-12-30T13:00:00Z,Y" in path.read_text()
+    assert len(days) == 11 and date(2026, 12, 25) not in {session.day for session in days}
+
+
+GOOD = "2026-11-23,2026-11-23T08:00:00Z,2026-11-23T16:30:00Z,N"
+
+
+@pytest.mark.parametrize(
+    ("lines", "column"),
+    [
+        (["23.11.2026,2026-11-23T08:00:00Z,2026-11-23T16:30:00Z,N"], "day"),
+        (["2026-11-23,08:00,2026-11-23T16:30:00Z,N"], "open_utc"),
+        (["2026-11-23,2026-11-23T08:00:00Z,2026-11-23T07:00:00Z,N"], "close_utc"),
+        (["2026-11-23,2026-11-23T08:00:00Z,2026-11-23T16:30:00Z,no"], "early"),
+        ([GOOD, GOOD], "day"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path, lines, column):
+    path = tmp_path / "hours.csv"
+    path.write_text("\n".join(["day,open_utc,close_utc,early", *lines]) + "\n")
+    with pytest.raises(Refused) as caught:
+        read_csv(path)
+    assert [problem.column for problem in caught.value.problems] == [column]
+
+
+def test_the_engine_opens_on_the_days_of_the_file(tmp_path):
+    config = Hours(file=Path("hours.csv"))
+    days = sessions("XETR", date(2026, 12, 23), date(2026, 12, 31))
+    write_csv(tmp_path / "hours.csv", days)
+    first, second = days[0], days[1]  # 23 December, then after Christmas the 28th
+    assert second.day == date(2026, 12, 28)
+    window = (first.open_ns, first.close_ns, first.close_ns)
+    assert config.window_ns(first.open_ns - 1, tmp_path) == window
+    assert config.window_ns(first.close_ns - 1, tmp_path) == window
+    window = (second.open_ns, second.close_ns, second.close_ns)
+    assert config.window_ns(first.close_ns, tmp_path) == window
+    opens, closes, again = config.window_ns(days[-1].close_ns, tmp_path)
+    assert opens == closes > days[-1].close_ns
+    assert again == days[-1].close_ns + 60 * 10**9
+    with pytest.raises(ConfigError, match=r"hours\.file"):
+        config.window_ns(0, tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="not both"):
+        Hours(file=Path("hours.csv"), days=["mon"])
