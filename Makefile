@@ -39,11 +39,11 @@ test-production: $(READY)
 
 test-nojit: $(READY)
 	@echo '== interpreted: the same code without the compiler, with branch coverage of engine/'
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests -m '$(FAST) and not sockets' --cov=engine
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests -m '$(FAST) and not sockets and not pure' --cov=engine
 
 test-bounds: $(READY)
 	@echo '== bounds-checked: compiled with a check of every index'
-	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests -m '$(FAST)'
+	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests -m '$(FAST) and not pure'
 
 test-kill: $(READY)
 	@echo '== kill: recovery after a killed server'

@@ -14,6 +14,8 @@ from refdata.applicable import application_period, select
 from refdata.fitrs import FitrsRecord, Methodology, read_fitrs
 from tests.fitrs_files import V02, V03, result, write_results
 
+pytestmark = pytest.mark.pure
+
 YEAR, SINT, FFWK, ESTM = Methodology
 DAY = timedelta(days=1)
 

@@ -11,6 +11,8 @@ from refdata.archive import Limits, open_xml, sha256
 from refdata.rows import Refused
 from tests.fitrs_files import write
 
+pytestmark = pytest.mark.pure
+
 TEXT = b"<a>" + bytes(range(32, 60)) * 500 + b"</a>"
 TINY = Limits(bytes_max=100_000, ratio_max=20, ratio_from_bytes=10_000)
 

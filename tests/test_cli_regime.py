@@ -10,6 +10,8 @@ from gateway import cli_regime
 from gateway.cli import app
 from refdata.regulation.classify import Thresholds
 
+pytestmark = pytest.mark.pure
+
 KEYS = [
     "regime", "sms_eur", "qmin_eur", "threshold_eur", "lis_eur", "tick", "zone", "route",
     "citations",

@@ -30,6 +30,8 @@ from tests.stream import Gateway
 from tests.test_oracle import open_items_of
 from tests.world import inputs, make_world
 
+pytestmark = pytest.mark.pure
+
 SAP, DAX_ETF = "DE0007164600", "DE0005933931"
 HEAD = "traded_at,instrument,asset_class,liquid,quantity,price_eur,notional_eur,capacity"
 HEAD += ",client_order,venue"

@@ -16,6 +16,8 @@ from refdata.ecb import EcbRates, read_ecb, reference_day
 from refdata.fx import load_fx
 from refdata.rows import Refused
 
+pytestmark = pytest.mark.pure
+
 HEADER = "Date,USD,JPY,CYP,GBP,RUB,ZAR,ILS,"
 #: The form of the ECB's file; the rates are made up. 31 December 2022 and 2023 are a weekend.
 LINES = (

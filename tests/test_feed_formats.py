@@ -9,6 +9,8 @@ from engine.enums import Phase
 from gateway.feed_files import FeedError, Quote, quotes
 from tests.market_files import GETTEX, GOING, ISIN, OTHER, SEMICOLON, write
 
+pytestmark = pytest.mark.pure
+
 DAY_NS = 1_780_876_800 * 10**9  # 2026-06-08, UTC
 LOBSTER = "AMZN_2012-06-21_34200000_57600000_orderbook_1.csv"
 FEEDOS = f"feedos_{ISIN}_20180507.txt"

@@ -31,6 +31,8 @@ from tests.fitrs_files import (
     write,
 )
 
+pytestmark = pytest.mark.pure
+
 NAME = "FULINS_E_20250906_01of02.zip"
 ISIN, OTHER = "DE0007164600", "US0378331005"
 EXPECTED = FirdsRecord(

@@ -11,6 +11,8 @@ from engine.enums import AssetClass
 from refdata.firm import Firm, FirmInstrument, read_firm, read_firm_instruments
 from refdata.rows import Refused
 
+pytestmark = pytest.mark.pure
+
 WHOLE = """\
 jurisdiction = "UK"
 fitrs = ["registers/FULECR_*.zip", "registers/DLTECR_20260828_01of01.zip"]

@@ -26,6 +26,8 @@ from tests.fitrs_files import (
     write_results,
 )
 
+pytestmark = pytest.mark.pure
+
 APPLIES = ("2025-04-07", "2026-04-05")
 EXPECTED = FitrsRecord(
     source="FULECR_20250906_E_1of1.zip",

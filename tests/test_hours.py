@@ -12,6 +12,8 @@ from gateway.config import ConfigError, Hours
 from refdata.hours import CALENDARS, Session, calendar_of, read_csv, sessions, write_csv
 from refdata.rows import Refused
 
+pytestmark = pytest.mark.pure
+
 YEAR = (date(2026, 1, 1), date(2026, 12, 31))
 
 

@@ -17,6 +17,8 @@ from refdata.sample import SAMPLE_DATE, sample_prices, write_sample
 from refdata.validate import Severity
 from refdata.xetra import read_updated
 
+pytestmark = pytest.mark.pure
+
 HEADER = (
     "isin,name,asset_class,currency,mrm,si,liquid,sms_eur,lis_eur,tick_band"
     ",lot,order_max_eur,position_max_eur"

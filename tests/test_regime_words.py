@@ -12,6 +12,8 @@ from engine.enums import AssetClass, Route, Zone
 from refdata.regulation import classify as law
 from refdata.regulation import words
 
+pytestmark = pytest.mark.pure
+
 SHARE, ETF, OTHER = AssetClass.SHARE, AssetClass.ETF, AssetClass.OTHER
 START, CHANGE = date(2018, 1, 3), date(2025, 11, 23)
 BEFORE = CHANGE - timedelta(days=1)

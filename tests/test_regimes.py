@@ -10,6 +10,8 @@ from engine import regimes, schema
 from engine.enums import AssetClass
 from engine.limits import INT64_MAX, PX_E6_MAX, TICK_BANDS, TICK_ROWS
 
+pytestmark = pytest.mark.pure
+
 LAST_OLD_DAY = date(2025, 11, 22)
 FIRST_NEW_DAY = date(2025, 11, 23)
 CENT = Decimal("0.01")

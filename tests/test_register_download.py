@@ -37,6 +37,8 @@ from gateway.register_download import (
 from refdata import register_index as index
 from tests.register_server import Register, archive, send, serving
 
+pytestmark = pytest.mark.pure
+
 NET = Net(timeout_s=10, tries=3, backoff_s=0, bytes_max=1 << 20)
 FIRST, LAST = date(2026, 8, 23), date(2026, 8, 29)
 FULL = "FULECR_20260829_E_1of1.zip"

@@ -10,6 +10,8 @@ from refdata import register_index as index
 from refdata.rows import Refused
 from tests.register_server import Register
 
+pytestmark = pytest.mark.pure
+
 FIRST, LAST = date(2026, 8, 23), date(2026, 8, 29)
 FULL = "FULECR_20260829_E_1of1.zip"
 

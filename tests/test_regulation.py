@@ -15,6 +15,8 @@ from refdata.regulation.deferrals import LastMoment, deferral, publish_at
 from refdata.regulation.flags import flags_on
 from refdata.regulation.topics import TOPICS
 
+pytestmark = pytest.mark.pure
+
 SHARE, DR, ETF = AssetClass.SHARE, AssetClass.DEPOSITARY_RECEIPT, AssetClass.ETF
 CERTIFICATE, OTHER = AssetClass.CERTIFICATE, AssetClass.OTHER
 START, CENT = date(2018, 1, 3), Decimal("0.01")

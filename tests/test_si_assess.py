@@ -56,6 +56,8 @@ from refdata.si_status.thresholds import (
     threshold_on,
 )
 
+pytestmark = pytest.mark.pure
+
 Q = Quarter(2024, 3)  # January to June 2024: 130 weekdays, 26 weeks
 DAY = date(2024, 3, 5)
 ISIN = "DE0007164600"

@@ -22,6 +22,8 @@ from refdata.si_status import notification, register
 from refdata.si_status.notification import Circumstance, Firm
 from refdata.si_status.register import Action, Entry, Scope
 
+pytestmark = pytest.mark.pure
+
 SAP, DAX_ETF = "DE0007164600", "DE0005933931"
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 DAY = date(2026, 2, 2)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.pure
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("engine", "gateway", "refdata", "bench")
 FOLDERS = (*PACKAGES, "tests", ".ci")
