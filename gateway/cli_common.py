@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gateway.errors import UserError
+from refdata.rows import Refused
 
 say = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -24,7 +25,7 @@ def friendly() -> Iterator[None]:
     """What a user, a file or another process can cause is a message, not a traceback."""
     try:
         yield
-    except (UserError, OSError) as error:
+    except (UserError, Refused, OSError) as error:
         say.print(f"[bold red]error[/]: {escape(str(error))}", markup=True)
         raise typer.Exit(1) from error
 

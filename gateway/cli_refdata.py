@@ -82,7 +82,7 @@ def build(
     on: Annotated[str, typer.Option("--date", help="Day that it holds for; today.")] = "",
     into: Annotated[Path, typer.Option(help="Folder of the snapshots.")] = Path("snapshots"),
     against: Annotated[
-        Path | None, typer.Option(help="Snapshot to compare with; the newest in the folder.")
+        Path | None, typer.Option(help="Snapshot to compare with; the newest of the folder.")
     ] = None,
     approve: Annotated[str, typer.Option(help="Your name: what goes over a guard rail.")] = "",
     as_json: AsJson = False,
@@ -94,7 +94,7 @@ def build(
         as_of = day_of(on) if on else today()
         with bar("reading") as progress:
             built, previous = module.build(firm, as_of, into, against, progress)
-        path, refusal = module.finish(built, into, approve)
+        path, refusal = module.finish(built, into, approve.strip(), previous)
         if as_json:
             print(json.dumps(module.as_dict(built, path, refusal)))
         else:
@@ -116,14 +116,16 @@ def show_build(built: Any, previous: Any, path: Path | None) -> None:
     more = len(about["findings"]) - FINDINGS_SHOWN
     if more > 0:
         out.print(f"... and {more:,} more: `--json` has them all")
+    for remark in about["remarks"]:
+        out.print(f"[yellow]remark[/] {escape(remark)}")
     if previous is not None:
-        out.print(f"against {previous.path.name} of {previous.as_of}:")
+        out.print(f"against {escape(previous.path.name)} of {previous.as_of}:")
         show_changes(built.changes)
     for breach in built.breaches:
         out.print(f"[bold red]guard rail[/] {escape(str(breach))}")
     if path is not None:
-        out.print(f"wrote [bold]{path}[/]")
-        out.print(f"next: si refdata activate DIR {path}", markup=False)
+        out.print(f"wrote [bold]{escape(str(path))}[/]")
+        out.print(f"next: si refdata activate {path} DIR", markup=False)
 
 
 def show_changes(changes: Any) -> None:
@@ -133,7 +135,8 @@ def show_changes(changes: Any) -> None:
         return
     table = Table("ISIN", "name", "what", "before", "after", box=None)
     for change in changes[:CHANGES_SHOWN]:
-        table.add_row(change.isin, change.name[:30], change.what, change.before, change.after)
+        name = escape(change.name[:30])
+        table.add_row(change.isin, name, change.what, change.before, change.after)
     out.print(table)
     if len(changes) > CHANGES_SHOWN:
         out.print(f"... and {len(changes) - CHANGES_SHOWN:,} more: `--json` has them all")
@@ -141,16 +144,22 @@ def show_changes(changes: Any) -> None:
 
 @refdata.command()
 def show(
-    snapshot: SnapshotFile,
-    isin: Annotated[str, typer.Argument(help="The instrument.")],
+    isin: Annotated[str, typer.Argument(help="The instrument; without: the whole table.")] = "",
     on: Annotated[str, typer.Option("--date", help="Day; the snapshot's own.")] = "",
+    snapshot: Annotated[
+        Path | None, typer.Option(help="A .snapshot file; the newest in ./snapshots.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What holds for an instrument on a day, and every record that the registers have of it."""
     from gateway import refdata_build as module
 
     with friendly():
-        found = module.look_up(snapshot, isin, day_of(on) if on else None)
+        path = snapshot or module.latest(Path("snapshots"))
+        if not isin:
+            show_table(module.table_of(path, day_of(on) if on else None), as_json)
+            return
+        found = module.look_up(path, isin, day_of(on) if on else None)
         if as_json:
             print(json.dumps(found))
             return
@@ -158,11 +167,24 @@ def show(
         for name, value in found["applies"].items():
             out.print(f"  {name:12} {value}", markup=False)
         out.print(found["reason"], markup=False)
+        for severity, message in found["findings"]:
+            out.print(f"[{COLOURS[severity]}]{severity}[/] {escape(message)}")
         table = Table("methodology", "reported", "applies", "liquid", "SMS", "LIS", "ADNT of MRM",
                       "source", box=None)  # fmt: skip
         for record in found["records"]:
-            table.add_row(*(str(record.get(key, "")) for key in module.RECORD_COLUMNS))
+            table.add_row(*(escape(str(record.get(key, ""))) for key in module.RECORD_COLUMNS))
         out.print(table)
+
+
+def show_table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Every row, for a machine or a person."""
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(*rows[0] if rows else ("isin",), box=None)
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    out.print(table)
 
 
 @refdata.command()
@@ -201,7 +223,7 @@ def verify(
         else:
             out.print(f"sound: {result['sha256']}, as of {result['as_of']}")
             if inputs is not None:
-                out.print("built again from its inputs: the same bytes")
+                out.print("built again from its inputs: the same content")
 
 
 @refdata.command()
@@ -231,8 +253,10 @@ def hours(
 
 @refdata.command()
 def activate(
-    directory: Annotated[Path, typer.Argument(help="Folder of the running engine.", metavar="DIR")],
     snapshot: SnapshotFile,
+    directory: Annotated[
+        Path, typer.Argument(help="Folder of the running engine; this one.", metavar="DIR")
+    ] = Path(),
     at: Annotated[str, typer.Option(help="UTC, 2026-04-06T05:00:00; at once.")] = "",
     by: Annotated[str, typer.Option(help="Who you are.", envvar="USER")] = "desk",
     as_json: AsJson = False,

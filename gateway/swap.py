@@ -148,4 +148,6 @@ def venue_rows(tables: Tables, mics: list[str]) -> tuple[NDArray[np.int64], list
         raise UserError(f"{count} venues are known, {' '.join(fresh)} would be over {VENUES_MAX}")
     for mic in fresh:
         known[schema.pack(mic)] = len(known)  # type: ignore[index]
-    return np.array([known[schema.pack(mic)] for mic in mics], np.int64), fresh  # type: ignore[index]
+    # Without any MRM all instruments are closed, and their column is 0 all the same.
+    rows = [known[schema.pack(mic)] for mic in mics] or [0]  # type: ignore[index]
+    return np.array(rows, np.int64), fresh

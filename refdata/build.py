@@ -27,11 +27,10 @@ from refdata.firm import FirmInstrument
 from refdata.fitrs import FitrsRecord
 from refdata.load import AMOUNT_E6_MAX, threshold_e6
 from refdata.regulation.tick_rules import tick_band
-from refdata.rows import Refused
+from refdata.rows import EXACT, Refused
 from refdata.snapshot import Snapshot
 from refdata.validate import Finding, Severity
 
-E6 = 10**6
 RATE_OF_EUR_E9 = 10**9
 
 
@@ -121,16 +120,18 @@ def _item(collected: Collected, isin: str, as_of: date, findings: list[Finding])
     if record is None:
         kind = "CONFLICT: " if selection.conflict else ""
         find(Severity.FAIL_CLOSED, kind + selection.reason)
-    asset_class = _asset_class(own, record, firds, find)
+    asset_class, classed = _asset_class(own, record, firds, find)
     currency = (own.currency if own else None) or (firds.currency if firds else "") or ""
+    if own is None and not currency:
+        currency = "EUR"  # nobody trades it here; its thresholds are shown as published
     if not currency:
         find(Severity.FAIL_CLOSED, "no currency: give it in the firm's list or FIRDS")
     mrm = (own.mrm if own else None) or (record.mrm if record else "")
-    if not mrm:
+    if not mrm and record is not None:
         find(Severity.FAIL_CLOSED, "no most relevant market: give `mrm` in the firm's list")
     band = _tick_band(own, record, asset_class, find)
     liquid, sms, lis = _thresholds(collected, record, asset_class, as_of, find)
-    if closed or not currency or not mrm or band is None:
+    if closed or not classed or not currency or not mrm or band is None:
         sms = lis = Decimal(0)
     return Item(
         isin, own, record,
@@ -139,8 +140,11 @@ def _item(collected: Collected, isin: str, as_of: date, findings: list[Finding])
     )  # fmt: skip
 
 
-def _asset_class(own: Any, record: Any, firds: Any, find: Any) -> AssetClass:
-    """The register's class; the firm's own word where the register has none."""
+def _asset_class(own: Any, record: Any, firds: Any, find: Any) -> tuple[AssetClass, bool]:
+    """The register's class, the firm's own word where the register has none; and if it is known.
+
+    Without a class nobody knows whether RTS 11 prescribes a tick.
+    """
     stated = [
         (what, found)
         for what, found in (
@@ -151,11 +155,13 @@ def _asset_class(own: Any, record: Any, firds: Any, find: Any) -> AssetClass:
         if found is not None
     ]
     if not stated:
-        return AssetClass.OTHER
+        if record is not None:
+            find(Severity.FAIL_CLOSED, "no class: give `asset_class` in the firm's list")
+        return AssetClass.OTHER, False
     if len({found for _, found in stated}) > 1:
         said = ", ".join(f"{what} {found.name.lower()}" for what, found in stated)
         find(Severity.WARNING, f"its class differs: {said}; the first counts")
-    return stated[0][1]
+    return stated[0][1], True
 
 
 def _tick_band(own: Any, record: Any, asset_class: AssetClass, find: Any) -> int | None:
@@ -225,9 +231,11 @@ def _check_ladders(
 
 
 def _venues(items: Sequence[Item]) -> list[str]:
-    """The MRMs, the most frequent first, as many as the engine has room for."""
+    """The MRMs, as many as the engine has room for: those of the most instruments in which the
+    firm is SI first, since the others are never quoted, then the most frequent."""
     counts = Counter(item.mrm for item in items if item.mrm)
-    wanted = sorted(counts, key=lambda mic: (-counts[mic], mic))
+    quoted = Counter(item.mrm for item in items if item.own and item.own.si)
+    wanted = sorted(counts, key=lambda mic: (-quoted[mic], -counts[mic], mic))
     return wanted[:VENUES_MAX]
 
 
@@ -265,8 +273,8 @@ def _rows(
         row["loaded_row"] = item.record.number if item.record else 0
         if not rate_e9:
             continue
-        sms_e6 = threshold_e6(int(item.sms_eur * E6), rate_e9)
-        lis_e6 = threshold_e6(int(item.lis_eur * E6), rate_e9)
+        sms_e6 = _converted_e6(item.sms_eur, rate_e9)
+        lis_e6 = _converted_e6(item.lis_eur, rate_e9)
         if sms_e6 > SMS_E6_MAX or lis_e6 > AMOUNT_E6_MAX:
             message = f"a threshold does not fit in {item.currency}"
             findings.append(
@@ -278,6 +286,11 @@ def _rows(
             row["order_max_e6"] = _limit(own.order_max_eur_e6, rate_e9)
             row["position_max_e6"] = _limit(own.position_max_eur_e6, rate_e9)
     return rows
+
+
+def _converted_e6(eur: Decimal, rate_e9: int) -> int:
+    """EUR in the price's currency x 10^6, rounded down once, however many decimals it has."""
+    return int(EXACT.divide_int(eur.scaleb(15, EXACT), Decimal(rate_e9)))
 
 
 def _limit(eur_e6: int, rate_e9: int) -> int:
@@ -297,7 +310,10 @@ def _rates(
             continue
         try:
             rates[currency] = collected.rates.rate_on(currency, as_of, collected.firm.jurisdiction)
-        except (Refused, LookupError) as error:
+        except Refused as error:
+            # Without the path: the same inputs elsewhere give the same bytes.
+            problems[currency] = "; ".join(problem.advice for problem in error.problems)
+        except LookupError as error:
             problems[currency] = str(error)
     for item in items:
         if item.currency in problems:
@@ -324,12 +340,14 @@ def _about(
 
 
 def _kept(collected: Collected, isin: str) -> dict[str, Any]:
-    """What `si refdata show` answers from: the first trading day and every record."""
+    """What `si refdata show` answers from: the first trading day and every record, those that
+    cannot be used as text."""
     firds = collected.firds.get(isin)
     first_traded = firds.first_traded if firds else None
     return {
         "first_traded": first_traded.isoformat() if first_traded else "",
         "records": [_as_json(record) for record in collected.records.get(isin, ())],
+        "unusable": [str(record) for record in collected.bad.get(isin, ())],
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from engine import schema
 from engine.enums import AssetClass
-from refdata.snapshot import Snapshot, eur
+from refdata.snapshot import Snapshot, eur, mrm_of
 
 FLAGS = {0: "no", 1: "yes"}
 ISINS_SHOWN_MAX = 10
@@ -141,7 +141,7 @@ def _fields(row: Any, name: str, venues: Sequence[str]) -> list[tuple[str, str]]
         ("tick band", str(int(row["tick_band"]))),
         ("liquid", FLAGS[int(row["liquid"])]),
         ("SI", FLAGS[int(row["si"])]),
-        ("MRM", venues[int(row["mrm_venue"])]),
+        ("MRM", mrm_of(row, venues)),
         ("class", AssetClass(int(row["asset_class"])).name.lower()),
         ("currency", schema.unpack(row["currency"])),
         ("lot", str(int(row["lot"]))),

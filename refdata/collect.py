@@ -5,14 +5,14 @@ not be used beside it, so that nobody answers for an instrument as if a bad reco
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from refdata.archive import sha256
 from refdata.ecb import EcbRates, read_ecb
-from refdata.firds import FirdsInstrument, FirdsRecord, fold, read_firds
+from refdata.firds import FirdsFile, FirdsInstrument, FirdsRecord, fold, read_firds
 from refdata.firm import Firm, FirmInstrument, read_firm_instruments
 from refdata.fitrs import FitrsFile, FitrsRecord, read_fitrs
 from refdata.published import BadRecord
@@ -62,17 +62,21 @@ def collect(firm: Firm, progress: Progress = nothing) -> Collected:
         progress(path.name, done, count)
         file, stream = read_fitrs(path)
         files.append(file)
+        unusable: list[BadRecord] = []
         for record in stream:
             if isinstance(record, BadRecord):
-                bad[record.isin].append(record)
+                unusable.append(record)
             elif wanted is None or record.isin in wanted:
                 records[record.isin].append(record)
         inputs.append(Input("fitrs", file.name, file.sha256, _day(file.day)))
-        if file.unknown:
-            shown = ", ".join(f"{name} ({times})" for name, times in file.unknown.most_common(5))
-            remarks.append(f"{file.name}: elements that are not in the schema: {shown}")
-    _check_parts(firm, files)
-    firds = _read_firds(firm, bad, inputs, progress, count)
+        remarks += _keep(file, unusable, bad)
+    authorities = sorted({file.authority for file in files if file.authority})
+    if len(authorities) > 1:
+        # A result of one authority would replace or contradict the other's of the same period.
+        remarks.append(f"results of more than one authority: {', '.join(authorities)}")
+    _check_parts(firm.path, "fitrs", files)
+    named = own.keys() | records.keys()
+    firds = _read_firds(firm, named, bad, inputs, remarks, progress, count)
     rates = None
     if firm.ecb is not None:
         progress(firm.ecb.name, count - 2, count)
@@ -84,25 +88,55 @@ def collect(firm: Firm, progress: Progress = nothing) -> Collected:
     return Collected(firm, own, records, bad, firds, rates, inputs, newest, remarks)
 
 
+def _keep(
+    file: FitrsFile | FirdsFile, unusable: list[BadRecord], bad: dict[str, list[BadRecord]]
+) -> Iterator[str]:
+    """Keep the bad records of a file by ISIN; answers remarks on it.
+
+    A bad record is said here too: its ISIN may be what cannot be read, or of no instrument.
+    """
+    for record in unusable:
+        bad[record.isin].append(record)
+    if unusable:
+        yield f"records that cannot be used: {len(unusable)}, the first is {unusable[0]}"
+    if file.unknown:
+        shown = ", ".join(f"{name} ({times})" for name, times in file.unknown.most_common(5))
+        yield f"{file.name}: elements that are not in the schema: {shown}"
+
+
 def _read_firds(
-    firm: Firm, bad: dict[str, list[BadRecord]], inputs: list[Input], progress: Progress, count: int
+    firm: Firm,
+    named: Collection[str],
+    bad: dict[str, list[BadRecord]],
+    inputs: list[Input],
+    remarks: list[str],
+    progress: Progress,
+    count: int,
 ) -> dict[str, FirdsInstrument]:
+    """The instruments of FIRDS that are `named`; all others may be many times as many."""
+    files: list[FirdsFile] = []
+
     def stream() -> Iterator[FirdsRecord]:
         for done, path in enumerate(firm.firds):
             progress(path.name, len(firm.fitrs) + done, count)
             file, records = read_firds(path)
+            files.append(file)
             inputs.append(Input("firds", file.name, file.sha256, _day(file.day)))
+            unusable: list[BadRecord] = []
             for record in records:
                 if isinstance(record, BadRecord):
-                    bad[record.isin].append(record)
-                else:
+                    unusable.append(record)
+                elif record.isin in named:
                     yield record
+            remarks.extend(_keep(file, unusable, bad))
 
-    return fold(stream()) if firm.firds else {}
+    firds = fold(stream()) if firm.firds else {}
+    _check_parts(firm.path, "firds", files)
+    return firds
 
 
-def _check_parts(firm: Firm, files: list[FitrsFile]) -> None:
-    """Refuse a full publication of which a part is missing: its instruments would just be gone."""
+def _check_parts(path: Path, setting: str, files: Sequence[FitrsFile | FirdsFile]) -> None:
+    """Refuse a publication of which a part is missing: its instruments would just be gone."""
     parts: dict[tuple[str, str, str], dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for file in files:
         if file.parts:
@@ -114,7 +148,7 @@ def _check_parts(firm: Firm, files: list[FitrsFile]) -> None:
             if missing:
                 value = f"{kind} {letter} {day}".replace("  ", " ")
                 advice = f"parts {missing} of {count} are missing: fetch them"
-                problems.append(Problem(str(firm.path), 0, "fitrs", value, advice))
+                problems.append(Problem(str(path), 0, setting, value, advice))
     if problems:
         raise Refused(problems)
 

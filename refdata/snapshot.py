@@ -11,6 +11,9 @@ import io
 import json
 import os
 import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -31,6 +34,7 @@ SUFFIX = ".snapshot"
 HASH_DIGITS = 15  # 60 bits, so that the word of a record is positive
 EPOCH = date(1970, 1, 1)
 CENT = Decimal("0.01")
+ISIN_SIZE = 12
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,6 +57,8 @@ class Snapshot(NamedTuple):
 
     def row_of(self, isin: str) -> Any:
         """The engine's row of an ISIN, or None."""
+        if len(isin) != ISIN_SIZE or not isin.isascii():
+            return None
         words = np.array(schema.pack(isin, ISIN_WORDS))
         found = np.flatnonzero((self.instruments["isin"] == words).all(axis=1))
         return self.instruments[found[0]] if found.size else None
@@ -87,6 +93,15 @@ def thresholds_of(isin: str, day: date, path: Path) -> Thresholds:
         AssetClass(int(row["asset_class"])), bool(row["liquid"]), sms, eur(row["lis_e6"], rate),
         int(row["tick_band"]), f"{path.name}, record {int(row['loaded_row'])}",
     )  # fmt: skip
+
+
+def mrm_of(row: Any, venues: Sequence[str]) -> str:
+    """MIC of the most relevant market; "" where no instrument of the snapshot has one.
+
+    Of a row that is closed for want of thresholds it says nothing: its column may just be 0.
+    """
+    place = int(row["mrm_venue"])
+    return venues[place] if row["lis_e6"] and place < len(venues) else ""
 
 
 def eur(amount_e6: int, eur_per_unit_e9: int) -> Decimal:
@@ -130,22 +145,36 @@ def write(
 def read(path: Path) -> Snapshot:
     """A snapshot whose bytes are those that were written. Raises `rows.Refused`."""
     sha256, members = _open(path, ("about.json", "instruments.npy", "names.json"))
-    about = json.loads(members["about.json"])
-    instruments = np.load(io.BytesIO(members["instruments.npy"]), allow_pickle=False)
-    if instruments.dtype != schema.instrument:
-        advice = "build it again: it was made for another version of the engine"
-        raise refused(path, 0, "instruments", str(instruments.dtype.itemsize), advice)
-    return Snapshot(
-        path, sha256, date.fromisoformat(about["as_of"]), about["jurisdiction"], about["venues"],
-        instruments, json.loads(members["names.json"]), about,
-    )  # fmt: skip
+    with _of_this_version(path):
+        about = json.loads(members["about.json"])
+        names = json.loads(members["names.json"])
+        instruments = np.load(io.BytesIO(members["instruments.npy"]), allow_pickle=False)
+        if instruments.dtype != schema.instrument:
+            raise ValueError(f"rows of {instruments.dtype.itemsize} bytes")
+        if instruments.shape != (len(names),):
+            raise ValueError(f"{len(names)} names for {instruments.size} rows")
+        return Snapshot(
+            path, sha256, date.fromisoformat(about["as_of"]), about["jurisdiction"],
+            about["venues"], instruments, names, about,
+        )  # fmt: skip
 
 
 def read_records(path: Path) -> dict[str, Any]:
     """What the registers say, by ISIN: every record of every period. Raises `rows.Refused`."""
     _, members = _open(path, ("records.json",))
-    records: dict[str, Any] = json.loads(members["records.json"])
+    with _of_this_version(path):
+        records: dict[str, Any] = json.loads(members["records.json"])
     return records
+
+
+@contextmanager
+def _of_this_version(path: Path) -> Iterator[None]:
+    """The bytes are as they were written; that they are what is written now is another thing."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+        advice = "build it again: it was made for another version of the engine"
+        raise refused(path, 0, "", str(error), advice) from None
 
 
 def _open(path: Path, wanted: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
@@ -162,7 +191,7 @@ def _open(path: Path, wanted: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
     found = hashlib.sha256(body).hexdigest()
     if found != sha256:
         raise refused(path, 0, "sha256", found, "the file was changed or cut: build it again")
-    with zipfile.ZipFile(io.BytesIO(body)) as stored:
+    with _of_this_version(path), zipfile.ZipFile(io.BytesIO(body)) as stored:
         return sha256, {name: stored.read(name) for name in wanted}
 
 

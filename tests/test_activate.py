@@ -37,14 +37,14 @@ def build(folder: Path, sms_eur: int, day: str, leave_out: str = "") -> Path:
 
 
 def activate(folder: Path, path: Path, *options: str) -> dict[str, Any]:
-    done = si("refdata", "activate", folder, path, "--by", "anna", *options, "--json")
+    done = si("refdata", "activate", path, folder, "--by", "anna", *options, "--json")
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
 def refusal(folder: Path, path: Path) -> str:
-    done = si("refdata", "activate", folder, path)
+    done = si("refdata", "activate", path, folder)
     assert done.returncode == 1, done.stdout
     return done.stderr
 
