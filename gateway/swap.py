@@ -73,6 +73,8 @@ class Swap:
     def _stage(self, venue_rows: NDArray[np.int64], now_ns: int) -> None:
         rows = self.rows[self._staged : self._staged + CHUNK].copy()
         rows["mrm_venue"] = venue_rows[rows["mrm_venue"]]
+        outside = rows["mrm_venue"] < 0  # no room for its market: it cannot be quoted
+        rows["si"][outside] = rows["mrm_venue"][outside] = 0
         self._check(rows, now_ns)
         numbers = np.zeros(len(rows), np.int64)
         fresh = int(staging.number_rows(self.tables, rows, numbers))
@@ -140,14 +142,12 @@ class Reading:
 
 
 def venue_rows(tables: Tables, mics: list[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """The engine's row of each MIC and the MICs that it does not know yet. Raises UserError."""
+    """The engine's row of each MIC, -1 where it has no room, and those it does not know yet."""
     count = int(tables.counters[0]["venues"])
     known = {int(mic): row for row, mic in enumerate(tables.venues["mic"][:count])}
-    fresh = [mic for mic in mics if schema.pack(mic) not in known]
-    if count + len(fresh) > VENUES_MAX:
-        raise UserError(f"{count} venues are known, {' '.join(fresh)} would be over {VENUES_MAX}")
+    fresh = [mic for mic in mics if schema.pack(mic) not in known][: VENUES_MAX - count]
     for mic in fresh:
         known[schema.pack(mic)] = len(known)  # type: ignore[index]
     # Without any MRM all instruments are closed, and their column is 0 all the same.
-    rows = [known[schema.pack(mic)] for mic in mics] or [0]  # type: ignore[index]
+    rows = [known.get(schema.pack(mic), -1) for mic in mics] or [0]  # type: ignore[arg-type]
     return np.array(rows, np.int64), fresh

@@ -69,7 +69,7 @@ def build(collected: Collected, as_of: date, previous: Snapshot | None) -> Built
     isins = sorted(collected.own if collected.firm.universe == "firm" else _everything(collected))
     items = [item for isin in isins if (item := _item(collected, isin, as_of, findings))]
     venues = _venues(items)
-    items = [_within(item, venues, findings) for item in items]
+    _say_outside(items, venues, findings)
     instruments = _rows(collected, items, venues, as_of, findings)
     records = {item.isin: _kept(collected, item.isin) for item in items}
     names = [item.name for item in items]
@@ -231,21 +231,20 @@ def _check_ladders(
 
 
 def _venues(items: Sequence[Item]) -> list[str]:
-    """The MRMs, as many as the engine has room for: those of the most instruments in which the
-    firm is SI first, since the others are never quoted, then the most frequent."""
+    """Every MRM: those of the most instruments in which the firm is SI first, since the engine
+    takes as many as it has room for and the others are never quoted; then the most frequent."""
     counts = Counter(item.mrm for item in items if item.mrm)
     quoted = Counter(item.mrm for item in items if item.own and item.own.si)
-    wanted = sorted(counts, key=lambda mic: (-quoted[mic], -counts[mic], mic))
-    return wanted[:VENUES_MAX]
+    return sorted(counts, key=lambda mic: (-quoted[mic], -counts[mic], mic))
 
 
-def _within(item: Item, venues: Sequence[str], findings: list[Finding]) -> Item:
-    if not item.mrm or item.mrm in venues:
-        return item
-    line = item.own.line if item.own else 0
-    message = f"its MRM {item.mrm} is over the engine's {VENUES_MAX} venues"
-    findings.append(Finding(Severity.FAIL_CLOSED, line, item.isin, message))
-    return item._replace(mrm="", sms_eur=Decimal(0), lis_eur=Decimal(0))
+def _say_outside(items: Sequence[Item], venues: Sequence[str], findings: list[Finding]) -> None:
+    """Instruments that the engine has no room to quote: activated as not SI (gateway.swap)."""
+    outside = set(venues[VENUES_MAX:])
+    for item in items:
+        if item.own and item.own.si and item.mrm in outside:
+            message = f"its MRM {item.mrm} is over the engine's {VENUES_MAX} venues: not traded"
+            findings.append(Finding(Severity.WARNING, item.own.line, item.isin, message))
 
 
 def _rows(

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 CLASSES = {"SHRS": "share", "DPRS": "dr", "ETFS": "etf", "CRFT": "certificate", "OTHR": "other"}
-ROOM_FOR_VENUES = 8
 HUNDREDTHS = {"GBX": "GBP", "ZAC": "ZAR", "ILA": "ILS"}
 
 
@@ -46,15 +45,8 @@ def expected(fitrs, firm, ecb, as_of, everything=False):
         applying, conflict = choose(records.get(isin, []), as_of)
         if isin in own or applying or conflict:
             drafts[isin] = draft(own.get(isin, {}), applying, isin in bad, ecb, as_of)
-    counts = {}
-    for row in drafts.values():
-        if row.mrm:
-            quoted, every = counts.get(row.mrm, (0, 0))
-            counts[row.mrm] = (quoted + row.si, every + 1)
-    room = sorted(counts, key=lambda mic: (-counts[mic][0], -counts[mic][1], mic))[:ROOM_FOR_VENUES]
     return {
-        isin: Expected(True, row.si, 0, 0) if row.closed or row.mrm not in room else row
-        for isin, row in drafts.items()
+        isin: Expected(True, row.si, 0, 0) if row.closed else row for isin, row in drafts.items()
     }
 
 

@@ -188,8 +188,19 @@ def test_venues_are_found_or_added() -> None:
     made.counters[0]["venues"] = 2
     rows, fresh = swap.venue_rows(made, ["XPAR", "XAMS", "XETR"])
     assert (rows.tolist(), fresh) == ([1, 2, 0], ["XAMS"])
-    with pytest.raises(UserError, match="over 8"):
-        swap.venue_rows(made, [f"X{i:03d}" for i in range(7)])
+    rows, fresh = swap.venue_rows(made, [f"X{i:03d}" for i in range(7)])
+    assert (rows.tolist(), fresh[-1]) == ([2, 3, 4, 5, 6, 7, -1], "X005")
+
+
+def test_an_instrument_whose_market_has_no_room_is_not_traded(place: Place) -> None:
+    rows = table([1, 2])
+    rows["mrm_venue"] = [1, 0]
+    made = Swap(place.tables, lambda: place.journal, snapshot(rows))
+    while not made.done:
+        made.step(np.array([5, -1]), NOW)
+    made.switch("anna", NOW)
+    assert place.live() == {isin(1): (0, 0, 1), isin(2): (1, 1, 2)}
+    assert place.tables.instruments["mrm_venue"][:2].tolist() == [0, 5]
 
 
 def test_readers_see_numbers_with_the_rows(place: Place) -> None:
