@@ -351,9 +351,12 @@ def _kept(collected: Collected, isin: str) -> dict[str, Any]:
 
 
 def _as_json(record: FitrsRecord) -> dict[str, Any]:
-    """A record as it is kept for `si refdata show`."""
-    return {
-        name: str(value) if isinstance(value, date | Decimal) else value
-        for name, value in record._asdict().items()
-        if value not in (None, "")
-    }
+    """A record as it is kept for `si refdata show`: what it states."""
+    stated: dict[str, Any] = {}
+    for name, value in zip(FitrsRecord._fields, record, strict=True):
+        kind = type(value)
+        if kind is Decimal or kind is date:
+            stated[name] = str(value)
+        elif value is not None and value != "":
+            stated[name] = value
+    return stated
