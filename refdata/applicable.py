@@ -86,7 +86,7 @@ def select(
         raise ValueError("records of more than one ISIN")
     useful = [record for record in stated if case_of(record) is not Methodology.SINT]
     if not useful:
-        what = "only SINT records" if stated else "no record"
+        what = "only SINT records" if stated else "no record but SINT"
         return Selection(None, (), f"{what}: nothing states a threshold")
     groups = [
         [Placed(record, application_period(record, first_traded, jurisdiction)) for record in group]

@@ -60,7 +60,7 @@ def collect(firm: Firm, progress: Progress = nothing) -> Collected:
     remarks: list[str] = []
     for done, path in enumerate(firm.fitrs):
         progress(path.name, done, count)
-        file, stream = read_fitrs(path)
+        file, stream = read_fitrs(path, with_sint=False)
         files.append(file)
         unusable: list[BadRecord] = []
         for record in stream:

@@ -134,11 +134,13 @@ Meaning = TypeVar("Meaning")
 
 
 def read_fitrs(
-    path: Path, limits: Limits = DEFAULT_LIMITS
+    path: Path, limits: Limits = DEFAULT_LIMITS, *, with_sint: bool = True
 ) -> tuple[FitrsFile, Iterator[FitrsRecord | BadRecord]]:
     """The file and its records, in order; raises `Refused`, as does the iterator.
 
-    Of a file whose records come before its header everything is read twice.
+    Without `with_sint` records of that methodology, two thirds of a published file and never a
+    source of thresholds, are passed over unread. Of a file whose records come before its header
+    everything is read twice.
     Where the iterator raises, none of its records may be used: the file is not whole.
     """
     name = parse_file_name(path, NAME_FORM)
@@ -155,15 +157,24 @@ def read_fitrs(
         authority=authority,
         unknown=Counter(),
     )
-    return file, _read_records(path, file, limits)
+    return file, _read_records(path, file, limits, with_sint)
 
 
-def _read_records(path: Path, file: FitrsFile, limits: Limits) -> Iterator[FitrsRecord | BadRecord]:
+def _read_records(
+    path: Path, file: FitrsFile, limits: Limits, with_sint: bool
+) -> Iterator[FitrsRecord | BadRecord]:
     for number, found in enumerate(elements(path, (RECORD,), limits), 1):
         if found.within != CONTAINER:
             advice = f"{RECORD} belongs into {CONTAINER}: not a FITRS file for equities"
             raise refused(path, found.element.sourceline or 0, RECORD, found.within, advice)
-        yield parse_record(file, number, found.element)
+        if with_sint or not _is_sint(found.element):
+            yield parse_record(file, number, found.element)
+
+
+def _is_sint(element: Element) -> bool:
+    """By a single element `Mthdlgy`; where there are two the record is read, and is a bad one."""
+    stated = [(child.text or "").strip() for child in element.iterchildren("{*}Mthdlgy")]
+    return stated == [Methodology.SINT]
 
 
 def parse_record(file: FitrsFile, number: int, element: Element) -> FitrsRecord | BadRecord:

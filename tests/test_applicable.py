@@ -269,7 +269,7 @@ def test_a_sint_record_never_applies():
         assert found == (None, (), "only SINT records: nothing states a threshold")
         both = select([alone, of_year(2024)], d("2025-06-01"), None)
         assert both.record == of_year(2024) and both.conflict == ()
-    assert select([], d("2025-06-01"), None).reason.startswith("no record:")
+    assert select([], d("2025-06-01"), None).reason.startswith("no record but SINT:")
 
 
 def test_without_methodology_the_reporting_period_says_the_case():

@@ -243,7 +243,7 @@ def test_a_bad_isin_is_said_though_it_is_of_nobody(tmp_path):
 def test_half_yearly_results_alone_state_nothing(tmp_path):
     half = year(methodology="SINT", reported=("2025-07-01", "2025-12-31"))
     row, said = only(tmp_path, half)
-    assert row == CLOSED and "only SINT records" in said
+    assert row == CLOSED and "no record but SINT: nothing states a threshold" in said
     assert only(tmp_path, half, year())[0] == READY
 
 
