@@ -19,6 +19,9 @@ refdata = typer.Typer(
 )
 
 SnapshotFile = Annotated[Path, typer.Argument(help="A .snapshot file.", metavar="SNAPSHOT")]
+TABLE_COLUMNS = (
+    "isin", "sms_eur", "lis_eur", "tick_band", "class", "currency", "mrm", "si", "liquid",
+)  # fmt: skip
 CHANGES_SHOWN = 40
 FINDINGS_SHOWN = 20
 COLOURS = {"note": "dim", "warning": "yellow", "fail_closed": "bold red"}
@@ -181,9 +184,11 @@ def show_table(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table(*rows[0] if rows else ("isin",), box=None)
+    table = Table(box=None, padding=(0, 1))
+    for name in TABLE_COLUMNS:
+        table.add_column(name.replace("_", " "), no_wrap=True)
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
+        table.add_row(*(str(row[name]) for name in TABLE_COLUMNS))
     out.print(table)
 
 
