@@ -35,6 +35,8 @@ class Activation:
         self.path = Path(str(request["activate"]))
         self.at_ns = int(request.get("at_ns", 0))
         self.by = str(request.get("by", ""))
+        if not self.by.isascii():
+            raise UserError(f"by {self.by!r}: write a name in ASCII")
         self.reply = reply
         self.reading = Reading(self.path)
         self.swap: Swap | None = None
@@ -117,7 +119,9 @@ class Control:
                 raise UserError(f"{pending} is being activated: cancel it or wait")
             else:
                 self.activation = Activation(request, reply)
-        except (ValueError, KeyError, TypeError, UserError) as error:
+        except (
+            ValueError, KeyError, TypeError, OverflowError, RecursionError, UserError,
+        ) as error:  # fmt: skip
             log.warning("request refused", why=str(error))
             reply({"error": str(error)})
 

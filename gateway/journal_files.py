@@ -109,10 +109,12 @@ class JournalFiles:
 
         `gateway.ahead` then writes it through `spare_fd`.
         """
-        if self.spare_fd < 0:
+        opened = self.spare_fd < 0
+        if opened:
             self.spare_fd = os.open(self.spare, os.O_RDWR | os.O_CREAT, 0o640)
-            self.state[0]["spare"] = 0
         os.posix_fallocate(self.spare_fd, 0, SEGMENT_SIZE)
+        if opened:
+            self.state[0]["spare"] = 0
 
     def rotate(self, *, wait: bool = True) -> None:
         """Go on in a new segment. Raises OSError where the disk is full; nothing has changed.
@@ -126,6 +128,7 @@ class JournalFiles:
         fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
         os.close(self.spare_fd)
         self.spare_fd = -1
+        self.state[0]["spare"] = SEGMENT_SIZE  # nothing is written through a number that is free
         if wait:
             _write_out(self.segment.fd)
         else:

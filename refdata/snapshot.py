@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from engine import schema
 from engine.enums import AssetClass
 from engine.limits import ISIN_WORDS
+from refdata.instruments import MIC_FORM
 from refdata.regulation.classify import Thresholds
 from refdata.rows import refused
 
@@ -153,6 +154,11 @@ def read(path: Path) -> Snapshot:
             raise ValueError(f"rows of {instruments.dtype.itemsize} bytes")
         if instruments.shape != (len(names),):
             raise ValueError(f"{len(names)} names for {instruments.size} rows")
+        venues = instruments["mrm_venue"]
+        if venues.size and not 0 <= venues.min() <= venues.max() < max(len(about["venues"]), 1):
+            raise ValueError(f"MRMs beyond its {len(about['venues'])} venues")
+        if not all(MIC_FORM.fullmatch(mic) for mic in about["venues"]):
+            raise ValueError(f"venues that are no MICs: {about['venues']}")
         return Snapshot(
             path, sha256, date.fromisoformat(about["as_of"]), about["jurisdiction"],
             about["venues"], instruments, names, about,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.control import Control
 from refdata import snapshot
 from refdata.load import load_instruments
 from tests.fix_peer import Client, Fields, order
@@ -164,6 +165,24 @@ def test_a_snapshot_that_is_not_whole_is_refused(engine: Engine, folder: Path) -
     assert "cannot be read" in refusal(folder, folder / "nothing.snapshot")
     with Desk(engine) as desk:
         assert zone(folder, desk.ask())[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("request_of", "words"),
+    [
+        ({"activate": "x.snapshot", "by": "Jürgen"}, "ASCII"),
+        ({"activate": "x.snapshot", "at_ns": float("inf")}, "infinity"),
+        ({"activate": "x.snapshot", "at_ns": "soon"}, "soon"),
+        ({"begin": 1}, "activate"),
+    ],
+)
+def test_a_request_that_cannot_be_is_answered(request_of: dict[str, Any], words: str) -> None:
+    answers: list[dict[str, Any]] = []
+    control = Control(None)  # type: ignore[arg-type]
+    control.receive(json.dumps(request_of).encode(), answers.append)
+    control.receive(b'{"activate":' + b"[" * 4_000, answers.append)
+    assert words in answers[0]["error"] and "error" in answers[1]
+    assert control.activation is None
 
 
 def test_a_snapshot_in_the_configuration(folder: Path) -> None:
