@@ -7,12 +7,10 @@ from engine import regimes
 from engine.enums import AssetClass
 from refdata.regulation.rule import in_force
 
-LIS_TABLES = regimes.LIS_TABLES
-
 
 def lis_table_on(day: date, asset_class: AssetClass, jurisdiction: str = "EU") -> regimes.LisTable:
     """The LIS table of a class on `day`; LookupError where there is none."""
-    for table in in_force(LIS_TABLES, day, jurisdiction):
+    for table in in_force(regimes.LIS_TABLES, day, jurisdiction):
         if asset_class in table.asset_classes:
             return table
     raise LookupError(f"no LIS table for {asset_class.name}, {jurisdiction}, {day.isoformat()}")
@@ -22,12 +20,8 @@ def lis_eur(
     adt_eur: Decimal | int, asset_class: AssetClass, day: date, jurisdiction: str = "EU"
 ) -> int:
     """Pre-trade LIS in EUR for an average daily turnover (RTS 1 Art 7); ValueError below 0."""
-    amount(adt_eur)
-    table = lis_table_on(day, asset_class, jurisdiction)
-    for adt_below, lis in table.cells:
-        if adt_eur < adt_below:
-            return lis
-    return table.etc_lis_eur
+    lis_table_on(day, asset_class, jurisdiction)  # NoRule says more than the engine does
+    return regimes.lis_eur(adt_eur, asset_class, day, jurisdiction)
 
 
 def amount(value: Decimal | int) -> Decimal:
