@@ -328,12 +328,18 @@ activation = _dtype(
     "by",  # packed: who asked for it
 )
 
-#: A FIX session's identity and numbers, as set by configuration, a reset or a gap fill.
+#: A FIX session's identity and numbers, and what decides the bytes of its reports, as set by
+#: configuration, a person, a reset or a gap fill.
 session_set = _dtype(
     "next_in",
     "next_out",
     "client",
-    "mifid_fields",
+    "status",  # gateway.wire.SessionStatus
+    "version",  # gateway.wire.Version
+    "precision",  # decimals of a second in our timestamps: 0, 3, 6 or 9
+    "fill_style",  # 0: ExecType(150)=F, 1: 1 and 2, as before FIX 4.3
+    "last_processed",  # 1: every message says LastMsgSeqNumProcessed(369)
+    "out_tags",  # gateway.wire.OutTag bits: what this session's dictionary lets us send
     ("their_comp_id", 6),
     ("our_comp_id", 6),
 )

@@ -19,7 +19,7 @@ from gateway.fix_write import (
     put_text,
     put_time,
 )
-from gateway.wire import TEXT_SIZE
+from gateway.wire import TEXT_SIZE, OutTag
 
 _T37 = fix_bytes("37=")
 _T17 = fix_bytes("|17=")
@@ -43,7 +43,8 @@ _T14 = fix_bytes("|14=")
 _T6 = fix_bytes("|6=")
 _T60 = fix_bytes("|60=")
 _T29_30 = fix_bytes("|29=4|30=")
-_T574_2524 = fix_bytes("|574=9|2524=")
+_T574 = fix_bytes("|574=9")
+_T2524 = fix_bytes("|2524=")
 _T639 = fix_bytes("|639=")
 _T103 = fix_bytes("|103=")
 _T58 = fix_bytes("|58=")
@@ -126,7 +127,7 @@ def put_number(out, at, unit, value, execution, date, loop):
     if unit == Unit.TEXT:
         return _put_code(out, at, value)
     if unit == Unit.TIME:
-        return put_time(out, at, date, loop, value)
+        return put_time(out, at, date, loop, value, 6)
     if unit == Unit.ISIN:
         return put_text(out, at, execution["isin"], ISIN_WORDS)
     if unit == Unit.ORIG and execution["orig_clordid"][0] != 0:
@@ -156,15 +157,16 @@ def write_report(out, wire, execution, seq):
     """An execution as ExecutionReport or OrderCancelReject: `(start, size)` in `out`."""
     session_id = execution["session"]
     ts_ns = execution["ts_ns"]
+    precision = wire.sessions[session_id]["precision"]
     if execution["kind"] == ExecKind.CANCEL_REJECTED:
         at = begin(out, wire, session_id, 57, seq, ts_ns)
-        return finish(out, _put_cancel_reject(out, at, wire, execution, ts_ns))
+        return finish(out, _put_cancel_reject(out, at, wire, execution, ts_ns), wire, session_id)
     at = begin(out, wire, session_id, 56, seq, ts_ns)
     at = _put_identity(out, at, execution)
     at = _put_terms(out, at, execution)
     at = _put_progress(out, at, execution)
     at = put_bytes(out, at, _T60)
-    at = put_time(out, at, wire.date, wire.loop[0], ts_ns)
+    at = put_time(out, at, wire.date, wire.loop[0], ts_ns, precision)
     if execution["kind"] == ExecKind.FILL:
         at = _put_fill(out, at, wire, execution)
     if execution["reason"] != Reason.NONE:
@@ -178,7 +180,7 @@ def write_report(out, wire, execution, seq):
         at = put_bytes(out, at, _DESK_NEW)
         at = put_int(out, at, execution["desk_item"])
     at = put_byte(out, at, SOH)
-    return finish(out, at)
+    return finish(out, at, wire, session_id)
 
 
 _DESK_QUOTE = fix_bytes("SI-DESK our price for your order is ")
@@ -262,11 +264,14 @@ def _put_fill(out, at, wire, execution):
     at = put_px(out, at, execution["last_px_e6"])
     at = put_bytes(out, at, _T29_30)
     at = put_bytes(out, at, wire.own_mic)
-    if execution["improvement_e6"] != 0:
+    tags = wire.sessions[execution["session"]]["out_tags"]
+    if execution["improvement_e6"] != 0 and tags & OutTag.PRICE_IMPROVEMENT != 0:
         at = put_bytes(out, at, _T639)
         at = put_px(out, at, execution["improvement_e6"])
-    if wire.sessions[execution["session"]]["mifid_fields"] != 0:
-        at = put_bytes(out, at, _T574_2524)
+    if tags & OutTag.MATCH_TYPE != 0:
+        at = put_bytes(out, at, _T574)
+    if tags & OutTag.REGULATORY_SIDE != 0:
+        at = put_bytes(out, at, _T2524)
         at = put_byte(out, at, 50 if execution["side"] == 1 else 51)
     return at
 
@@ -294,7 +299,8 @@ def _put_cancel_reject(out, at, wire, execution, ts_ns):
     at = put_bytes(out, at, _T39)
     at = put_byte(out, at, _ORD_STATUS[execution["order_state"]])
     at = put_bytes(out, at, _T60)
-    at = put_time(out, at, wire.date, wire.loop[0], ts_ns)
+    precision = wire.sessions[execution["session"]]["precision"]
+    at = put_time(out, at, wire.date, wire.loop[0], ts_ns, precision)
     at = put_bytes(out, at, _T434)
     at = put_bytes(out, at, _T102)
     at = put_int(out, at, 1 if execution["reason"] == Reason.UNKNOWN_ORDER else 0)

@@ -20,7 +20,7 @@ from gateway.fix_read import byte_sum
 
 SOH = 1
 HEAD_ROOM = 24
-STAMP_SIZE = 24
+STAMP_SIZE = 24  # in microseconds
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
 EIGHT_DIGITS = 10**8
@@ -32,10 +32,10 @@ def fix_bytes(text: str) -> np.ndarray:
     return np.frombuffer(text.replace("|", "\x01").encode(), np.uint8).copy()
 
 
-_BEGIN = fix_bytes("8=FIX.4.4|9=")
 _TAG_35 = fix_bytes("35=")
 _TAG_34 = fix_bytes("|34=")
 _TAG_10 = fix_bytes("10=")
+_TAG_369 = fix_bytes("369=")
 
 
 @inlined
@@ -173,12 +173,16 @@ def set_date(date, day):
 
 
 @inlined
-def put_time(out, at, date, loop, ts_ns):
-    """UTCTimestamp in microseconds; the text of the last one is kept, since few inputs need two."""
+def put_time(out, at, date, loop, ts_ns, precision):
+    """UTCTimestamp with 0, 3, 6 or 9 decimals, cut off.
+
+    The text of the last one is kept, since few inputs need two.
+    """
     if loop["stamp_ns"] != ts_ns:
         _set_stamp(date, loop, ts_ns)
-    copy_bytes(out, at, date, 0, STAMP_SIZE)
-    return at + STAMP_SIZE
+    size = 17 if precision == 0 else 18 + precision
+    copy_bytes(out, at, date, 0, size)
+    return at + size
 
 
 @njit
@@ -188,9 +192,9 @@ def _set_stamp(date, loop, ts_ns):
     if loop["day"] != day:
         set_date(date, day)
         loop["day"] = day
-    micros = (ts_ns - day * DAY_NS) // 1000
-    seconds = micros // 1_000_000
-    micros -= seconds * 1_000_000
+    nanos = ts_ns - day * DAY_NS
+    seconds = nanos // NS
+    nanos -= seconds * NS
     minutes = seconds // 60
     date[8] = 45
     put_two(date, 9, minutes // 60)
@@ -199,30 +203,38 @@ def _set_stamp(date, loop, ts_ns):
     date[14] = 58
     put_two(date, 15, seconds - minutes * 60)
     date[17] = 46
-    poke_word(date, 18, _eight(micros * 100) + _ZEROS)  # two bytes more than the text
+    tens = nanos // 10
+    poke_word(date, 18, _eight(tens) + _ZEROS)
+    date[26] = 48 + nanos - tens * 10
 
 
 @inlined
 def begin(out, wire, session_id, msg_type, seq, ts_ns):
     """The header after BodyLength(9); answers the place behind it."""
+    session = wire.sessions[session_id]
     at = put_bytes(out, HEAD_ROOM, _TAG_35)
     at = put_byte(out, at, msg_type)
     at = put_bytes(out, at, _TAG_34)
     at = put_int(out, at, seq)
     at = put_byte(out, at, SOH)
-    size = wire.sessions[session_id]["begin_size"]
+    size = session["begin_size"]
     copy_bytes(out, at, wire.headers[session_id], 0, size)
     at += size
     out[at] = 53
     out[at + 1] = 50
     out[at + 2] = 61
-    at = put_time(out, at + 3, wire.date, wire.loop[0], ts_ns)
-    return put_byte(out, at, SOH)
+    at = put_time(out, at + 3, wire.date, wire.loop[0], ts_ns, session["precision"])
+    at = put_byte(out, at, SOH)
+    if session["last_processed"] != 0:
+        at = put_int(out, put_bytes(out, at, _TAG_369), session["next_in"] - 1)
+        at = put_byte(out, at, SOH)
+    return at
 
 
 @inlined
-def finish(out, at):
+def finish(out, at, wire, session_id):
     """Begin string, length and checksum around the body; answers `(start, size)`."""
+    version = wire.sessions[session_id]["version"]
     body_size = at - HEAD_ROOM
     start = HEAD_ROOM - 1
     out[start] = SOH
@@ -230,8 +242,9 @@ def finish(out, at):
         start -= 1
         out[start] = 48 + body_size % 10
         body_size //= 10
-    start -= _BEGIN.shape[0]
-    put_bytes(out, start, _BEGIN)
+    begin_size = wire.begin_sizes[version]
+    start -= begin_size
+    copy_bytes(out, start, wire.begins[version], 0, begin_size)
     total = byte_sum(out, start, at) & 255
     at = put_bytes(out, at, _TAG_10)
     out[at] = 48 + total // 100

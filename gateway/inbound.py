@@ -107,20 +107,24 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
             return _leave(loop, problem, tag)
         event = wire.event[0]
         expect_order(tables, event)
+        _take_number(session, seq, ts_ns)
         journal_event(journal, jn.ORDER, event, seq, buffer, start, size, ts_ns)
         step.on_order(tables, outbox, event, ts_ns, policy)
         emit(tables, outbox, wire, journal, ts_ns)
     elif msg_type == _HEARTBEAT:
+        _take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
     elif msg_type == _TEST:
         if not has(fields, generation, 112):
             return False
+        _take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
         _heartbeat(wire, journal, session_id, buffer, fields[112, 1], fields[112, 2], ts_ns)
     elif msg_type == _CANCEL:
         problem, tag = read_cancel(wire, buffer, generation, session_id)
         if problem >= 0:
             return _leave(loop, problem, tag)
+        _take_number(session, seq, ts_ns)
         journal_event(journal, jn.CANCEL, wire.event[0], seq, buffer, start, size, ts_ns)
         step.on_cancel(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
@@ -128,15 +132,21 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
         problem, tag = read_status(wire, buffer, generation, session_id)
         if problem >= 0:
             return _leave(loop, problem, tag)
+        _take_number(session, seq, ts_ns)
         journal_event(journal, jn.STATUS, wire.event[0], seq, buffer, start, size, ts_ns)
         step.on_status(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
     else:
         return False
+    return True
+
+
+@inlined
+def _take_number(session, seq, ts_ns):
+    """The message is taken: before its answers, which may say LastMsgSeqNumProcessed(369)."""
     session["next_in"] = seq + 1
     session["last_recv_ns"] = ts_ns
     session["test_sent_ns"] = 0
-    return True
 
 
 @inlined
@@ -183,7 +193,7 @@ def _heartbeat(wire, journal, session_id, text, text_start, text_size, ts_ns):
         out[at + 3] = 61
         at = copy(out, at + 4, text, text_start, text_size)
         at = put_byte(out, at, 1)
-    start, size = finish(out, at)
+    start, size = finish(out, at, wire, session_id)
     on_message_out(wire, journal, session_id, out, start, size, ts_ns)
 
 

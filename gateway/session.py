@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from gateway.server import Server
 
 SECOND_NS = 1_000_000_000
+#: What a change of numbers leaves as it is.
+SETTINGS = (
+    "client", "status", "version", "precision", "fill_style", "last_processed", "out_tags",
+)  # fmt: skip
 LOGON_WAIT_NS = 10 * SECOND_NS  # a connection that has not logged on by then is closed
 LOGOUT_WAIT_NS = 2 * SECOND_NS
 HEARTBEAT_MAX = 3600  # seconds
@@ -186,8 +190,8 @@ class Sessions:
         row = np.zeros(1, session_set)
         ours, theirs = self.names(session_id)
         row["next_in"], row["next_out"] = next_in, next_out
-        row["client"] = wire.sessions[session_id]["client"]
-        row["mifid_fields"] = wire.sessions[session_id]["mifid_fields"]
+        for name in SETTINGS:
+            row[name] = wire.sessions[session_id][name]
         row["their_comp_id"] = pack(theirs, 6)
         row["our_comp_id"] = pack(ours, 6)
         recorder.on_session_set(wire, self.server.journal, session_id, row[0], self.server.now_ns())

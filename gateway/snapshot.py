@@ -15,7 +15,8 @@ from engine.tables import Tables, rebuild_indexes, state_hash, used_rows
 from gateway.wire import Wire
 
 _SESSION_STATE = (
-    "client", "next_in", "next_out", "mifid_fields", "begin_size", "sender_size", "target_size",
+    "client", "next_in", "next_out", "status", "version", "precision", "fill_style",
+    "last_processed", "out_tags", "begin_size", "sender_size", "target_size",
 )  # fmt: skip
 _SESSION_BYTES = ("headers", "their_ids", "our_ids", "sent")
 

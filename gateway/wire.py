@@ -4,7 +4,7 @@ A *session* is a FIX session: it outlives connections and restarts, through the 
 *connection* is one accepted TCP socket, bound to a session by its Logon.
 """
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,39 @@ class SessionState(IntEnum):
     OFF = 0
     ON = 1
     LOGGING_OUT = 2  # our Logout is out, theirs is awaited
+
+
+class SessionStatus(IntEnum):
+    """What a person has made of a session."""
+
+    NONE = 0
+    ACTIVE = 1
+    PAUSED = 2  # may not log on
+    REMOVED = 3  # its row is kept for the journal's sake
+
+
+class Version(IntEnum):
+    """Of FIX, of a session."""
+
+    FIX_4_2 = 0
+    FIX_4_4 = 1
+    FIX_5_0_SP2 = 2  # over FIXT.1.1
+
+
+BEGIN_STRINGS = {
+    Version.FIX_4_2: "FIX.4.2",
+    Version.FIX_4_4: "FIX.4.4",
+    Version.FIX_5_0_SP2: "FIXT.1.1",
+}
+
+
+class OutTag(IntFlag):
+    """Optional fields of our reports; a session gets those that its dictionary knows."""
+
+    PRICE_IMPROVEMENT = 1  # 639
+    MATCH_TYPE = 2  # 574
+    REGULATORY_SIDE = 4  # 2524
+    ECHO = 8  # what the client said of an order comes back on its reports
 
 
 class Wake(IntEnum):
@@ -61,7 +94,12 @@ session = _dtype(
     "last_recv_ns",
     "last_sent_ns",
     "test_sent_ns",  # when an unanswered TestRequest went out, else 0
-    "mifid_fields",  # 1: fills carry tags that FIX 4.4's stock dictionary lacks
+    "status",  # the next six as in schema.session_set
+    "version",
+    "precision",
+    "fill_style",
+    "last_processed",
+    "out_tags",
     "begin_size",  # bytes of `49=..|56=..|` in `headers`
     "sender_size",  # bytes of their CompID and of ours, as they come in 49 and 56
     "target_size",
@@ -114,6 +152,8 @@ class Wire(Handle):
 
     sessions: Any
     headers: Any  # uint8[SESSIONS_MAX, 128]: `49=<us>|56=<them>|`
+    begins: Any  # uint8[VERSIONS, 16]: `8=<BeginString>|9=`
+    begin_sizes: Any  # int64[VERSIONS]
     their_ids: Any  # uint8[SESSIONS_MAX, COMP_ID_SIZE_MAX]: SenderCompID(49) of what comes in
     our_ids: Any  # the same of TargetCompID(56)
     connections: Any
@@ -137,6 +177,12 @@ class Wire(Handle):
 
 def allocate() -> Wire:
     """Empty tables with every connection free."""
+    begins = np.zeros((len(Version), 16), np.uint8)
+    begin_sizes = np.zeros(len(Version), np.int64)
+    for version, name in BEGIN_STRINGS.items():
+        text = f"8={name}\x019=".encode()
+        begins[version, : len(text)] = np.frombuffer(text, np.uint8)
+        begin_sizes[version] = len(text)
     connections = np.zeros(CONNECTIONS_MAX, connection)
     connections["fd"] = -1
     connections["session"] = -1
@@ -152,6 +198,8 @@ def allocate() -> Wire:
     return Wire(
         sessions=sessions,
         headers=np.zeros((SESSIONS_MAX, 128), np.uint8),
+        begins=begins,
+        begin_sizes=begin_sizes,
         their_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         our_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         connections=connections,

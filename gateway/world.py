@@ -19,6 +19,7 @@ from gateway import recorder
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.swap import Swap, venue_rows
+from gateway.wire import OutTag, SessionStatus, Version
 from refdata.load import Loaded, load_instruments
 from refdata.rows import Refused
 from refdata.snapshot import Snapshot, hash_digits
@@ -196,7 +197,12 @@ def _put_sessions(server: Server, now_ns: int) -> None:
         row["next_in"] = wire.sessions[index]["next_in"]
         row["next_out"] = wire.sessions[index]["next_out"]
         row["client"] = client_id(server, config.client)
-        row["mifid_fields"] = int(config.mifid_fields)
+        row["status"] = SessionStatus.ACTIVE
+        row["version"] = Version.FIX_4_4
+        row["precision"] = 6
+        row["out_tags"] = OutTag.PRICE_IMPROVEMENT
+        if config.mifid_fields:
+            row["out_tags"] |= OutTag.MATCH_TYPE | OutTag.REGULATORY_SIDE
         row["our_comp_id"] = schema.pack(names[0], 6)
         row["their_comp_id"] = schema.pack(names[1], 6)
         server.make_room()

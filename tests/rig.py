@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gateway import wire
-from gateway.wire import SessionState, Wire
+from gateway.wire import OutTag, SessionState, SessionStatus, Version, Wire
 from tests.fix_text import as_array, raw
 
 OWN_MIC = b"XSIX"
@@ -30,7 +30,11 @@ def log_on(wires: Wire, session_id: int, them: str, client: int = 0, mifid: int 
     session["state"] = SessionState.ON
     session["connection"] = session_id
     session["heartbeat_ns"] = HEARTBEAT_NS
-    session["mifid_fields"] = mifid
+    session["status"], session["version"] = SessionStatus.ACTIVE, Version.FIX_4_4
+    session["precision"] = 6
+    session["out_tags"] = OutTag.PRICE_IMPROVEMENT
+    if mifid:
+        session["out_tags"] |= OutTag.MATCH_TYPE | OutTag.REGULATORY_SIDE
     session["begin_size"] = len(header)
     session["sender_size"], session["target_size"] = len(them), len("SI")
     connection["session"] = session_id

@@ -341,7 +341,7 @@ def test_amounts(value: int) -> None:
 def put_time(ts_ns: int) -> str:
     """The date's text is kept from the time before, as it is from message to message."""
     used = wires()
-    return written(lambda *at: fix_write.put_time(*at, used.date, used.loop[0], ts_ns))
+    return written(lambda *at: fix_write.put_time(*at, used.date, used.loop[0], ts_ns, 6))
 
 
 @given(st.lists(st.integers(0, DAYS * 86_400 * 10**9 - 1), min_size=1, max_size=5))
