@@ -15,7 +15,7 @@ import numpy as np
 from engine import schema
 from gateway import template
 from gateway.config import CONFIG_FILE
-from gateway.fix_message import write
+from gateway.fix_message import Header, write
 from refdata.sample import INSTRUMENTS_FILE, sample_prices
 
 START_WAIT_S = 120
@@ -83,7 +83,9 @@ class Venue:
         sock = socket.create_connection(("127.0.0.1", self.fix_port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fields: list[tuple[int, object]] = [(98, 0), (108, 0), (141, "Y")]
-        sock.sendall(write("A", self.theirs, self.ours, 1, time.time_ns(), fields))
+        sock.sendall(
+            write("A", Header("FIX.4.4", self.theirs, self.ours), 1, time.time_ns(), fields)
+        )
         answer = sock.recv(4096)
         if b"\x0135=A\x01" not in answer:
             raise OSError(f"no Logon: {answer!r}")

@@ -340,6 +340,7 @@ session_set = _dtype(
     "fill_style",  # 0: ExecType(150)=F, 1: 1 and 2, as before FIX 4.3
     "last_processed",  # 1: every message says LastMsgSeqNumProcessed(369)
     "out_tags",  # gateway.wire.OutTag bits: what this session's dictionary lets us send
+    "since_ns",  # when its numbers began at 1
     ("their_comp_id", 6),
     ("our_comp_id", 6),
 )

@@ -11,8 +11,11 @@ import typer
 
 from gateway import logs
 from gateway.cli_common import AsJson, bar, friendly, out, say
+from gateway.cli_drop_copy import dropcopy
+from gateway.cli_fix import fix
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
+from gateway.cli_sim import sim
 from gateway.cli_status import status
 
 app = typer.Typer(
@@ -28,6 +31,9 @@ app.add_typer(bench, name="bench")
 app.add_typer(refdata, name="refdata")
 app.add_typer(regime, name="regime")
 app.add_typer(status, name="status")
+app.add_typer(fix, name="fix")
+app.add_typer(dropcopy, name="dropcopy")
+app.add_typer(sim, name="sim")
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 
@@ -345,7 +351,7 @@ def _subcommands() -> str:
     lines = []
     groups = (
         ("desk", desk), ("refdata", refdata), ("regime", regime), ("status", status),
-        ("bench", bench),
+        ("fix", fix), ("dropcopy", dropcopy), ("sim", sim), ("bench", bench),
     )  # fmt: skip
     for name, group in groups:
         for command in group.registered_commands:

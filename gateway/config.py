@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.limits import Capacity
+from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
-from gateway.wire import COMP_ID_SIZE_MAX, SESSIONS_MAX
+from gateway.session_settings import Name, Session, check_together
+from gateway.wire import SESSIONS_MAX
 from refdata import hours
 from refdata.rows import Refused
 
@@ -21,9 +23,7 @@ CONFIG_FILE = "si.toml"
 ALWAYS_NS = 2**62
 MINUTE_NS = 60 * 10**9
 
-CompId = Annotated[str, Field(min_length=1, max_length=COMP_ID_SIZE_MAX, pattern=r"^[!-~]+$")]
 Mic = Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")]
-Name = Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[!-~]+$")]
 Eur = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
 RouteName = Literal["auto", "desk", "reject"]
 
@@ -148,17 +148,6 @@ class Client(Section):
     fills_max: Annotated[int, Field(ge=0)] = 0
 
 
-class Session(Section):
-    """One FIX session, in QuickFIX's words."""
-
-    begin_string: Literal["FIX.4.4"] = "FIX.4.4"
-    sender_comp_id: CompId
-    target_comp_id: CompId
-    client: Name
-    reset_on_logon: bool = False
-    mifid_fields: bool = False
-
-
 class Fix(Section):
     """The acceptor."""
 
@@ -198,21 +187,14 @@ class Config(Section):
     fix: Fix
     feed: Feed = Feed()
     engine: Engine = Engine()
+    drop_copy: DropCopy | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         names = [client.name for client in self.clients]
         if len(set(names)) != len(names):
             raise ValueError("clients: a name is used twice")
-        pairs = [(s.sender_comp_id, s.target_comp_id) for s in self.fix.sessions]
-        for session in self.fix.sessions:
-            if session.client not in names:
-                raise ValueError(
-                    f"fix.sessions: client {session.client!r} of {session.target_comp_id!r} "
-                    f"is none of {', '.join(names)}"
-                )
-            if pairs.count((session.sender_comp_id, session.target_comp_id)) > 1:
-                raise ValueError(f"fix.sessions: {session.target_comp_id!r} is there twice")
+        check_together(self.fix.sessions, names)
         return self
 
     @property

@@ -52,6 +52,7 @@ class FixClient:
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
+        self._header = fm.Header("FIX.4.4", name, OURS)
         self.port = port
         self.link = Link.OFF
         self.socket: socket.socket | None = None
@@ -92,7 +93,7 @@ class FixClient:
 
     def send(self, msg_type: str, *fields: tuple[int, object]) -> int:
         """Send with the next number; answers the time right before, perf_counter_ns."""
-        raw = fm.write(msg_type, self.name, OURS, self.next_out, time.time_ns(), list(fields))
+        raw = fm.write(msg_type, self._header, self.next_out, time.time_ns(), list(fields))
         self.next_out += 1
         return self._send_raw(raw)
 
@@ -249,7 +250,7 @@ class FixClient:
             del self.awaited[clordid]
             self.withdrawn += 1
         fields = ((43, "Y"), (123, "Y"), (36, self.next_out))
-        self._send_raw(fm.write("4", self.name, OURS, first, time.time_ns(), list(fields)))
+        self._send_raw(fm.write("4", self._header, first, time.time_ns(), list(fields)))
 
     @property
     def has_gap(self) -> bool:

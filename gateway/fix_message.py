@@ -1,23 +1,69 @@
 """Rare FIX messages in Python, through simplefix: reading, admin messages, re-sending."""
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import simplefix
 
-#: Every message type of FIX 4.4: anything else is an invalid MsgType(35).
-TYPES_44 = set(
-    "0 1 2 3 4 5 6 7 8 9 A B C D E F G H J K L M N P Q R S T V W X Y Z a b c d e f g h i j k l m n "
-    "o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV AW "
-    "AX AY AZ BA BB BC BD BE BF BG BH".split()
+from gateway.wire import Version
+
+Fields = list[tuple[int, object]]
+
+#: Message types by version: a type that is not here is an invalid MsgType(35).
+_TYPES_42 = set(
+    "0 1 2 3 4 5 6 7 8 9 A B C D E F G H J K L M N P Q R S T V W X Y Z a b c d e f g h i j k l m"
+    .split()
+)  # fmt: skip
+_TYPES_44 = _TYPES_42 | set(
+    "n o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV "
+    "AW AX AY AZ BA BB BC BD BE BF BG BH".split()
 )
+_TYPES_50 = _TYPES_44 | set(
+    "BI BJ BK BL BM BN BO BP BQ BR BS BT BU BV BW BX BY BZ CA CB CC CD CE CF CG CH CI CJ CK CL CM "
+    "CN CO CP CQ CR CS CT CU CV CW CX CY CZ DA DB DC DD DE DF DG DH DI DJ DK DL DM DN DO DP DQ DR "
+    "DS DT DU DV DW DX DY DZ EA EB EC ED EE EF EG EH EI EJ EK EL EM".split()
+)
+TYPES = {
+    Version.FIX_4_2: _TYPES_42,
+    Version.FIX_4_4: _TYPES_44,
+    Version.FIX_5_0_SP2: _TYPES_50,
+}
 SESSION_TYPES = (b"0", b"1", b"2", b"4", b"5", b"A")  # never sent again: gap-filled
+#: What came from a third party goes back to it: OnBehalfOf becomes DeliverTo, and the other way.
+_REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
 
 
-def stamp(ts_ns: int) -> str:
-    """UTCTimestamp in microseconds."""
+class Header(NamedTuple):
+    """What every message of a session begins with."""
+
+    begin: str
+    ours: str
+    theirs: str
+    precision: int = 6  # decimals of SendingTime(52)
+
+
+def stamp(ts_ns: int, precision: int = 6) -> str:
+    """UTCTimestamp with 0, 3, 6 or 9 decimals, cut off."""
     seconds, rest = divmod(ts_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y%m%d-%H:%M:%S}.{rest // 1000:06d}"
+    text = f"{moment:%Y%m%d-%H:%M:%S}"
+    return f"{text}.{rest:09d}"[: 18 + precision] if precision else text
+
+
+def time_ns(value: str | None) -> int | None:
+    """UTC nanoseconds of a UTCTimestamp with 0 to 12 decimals, or None where it is none."""
+    if value is None:
+        return None
+    whole, dot, decimals = value.partition(".")
+    if len(whole) != 17 or (dot and not (decimals.isdigit() and decimals.isascii())):
+        return None
+    try:
+        leap = whole.endswith(":60")  # the second that datetime does not know
+        moment = datetime.strptime(whole[:-2] + "59" if leap else whole, "%Y%m%d-%H:%M:%S")
+    except ValueError:
+        return None
+    seconds = int(moment.replace(tzinfo=UTC).timestamp()) + leap
+    return seconds * 10**9 + int(decimals[:9].ljust(9, "0") or 0)
 
 
 def read(raw: bytes) -> simplefix.FixMessage:
@@ -52,23 +98,30 @@ def number(message: simplefix.FixMessage, tag: int) -> int | None:
     return int(value) if value is not None and value.isdigit() and len(value) < 19 else None
 
 
+def return_route(message: simplefix.FixMessage) -> Fields:
+    """Header fields that send an answer back to who stood behind the sender."""
+    return [
+        (back, text(message, tag)) for tag, back in _REVERSED.items() if message.get(tag)
+    ]  # fmt: skip
+
+
 def write(
-    msg_type: str, ours: str, theirs: str, seq: int, ts_ns: int, fields: list[tuple[int, object]]
-) -> bytes:
+    msg_type: str, header: Header, seq: int, ts_ns: int, fields: Fields, more_header: Fields = []  # noqa: B006 - read only
+) -> bytes:  # fmt: skip
     """An admin message with its header."""
     message = simplefix.FixMessage()
-    message.append_pair(8, "FIX.4.4")
+    message.append_pair(8, header.begin)
     message.append_pair(35, msg_type)
     message.append_pair(34, seq)
-    message.append_pair(49, ours)
-    message.append_pair(56, theirs)
-    message.append_pair(52, stamp(ts_ns))
-    for tag, value in fields:
+    message.append_pair(49, header.ours)
+    message.append_pair(56, header.theirs)
+    message.append_pair(52, stamp(ts_ns, header.precision))
+    for tag, value in [*more_header, *fields]:
         message.append_pair(tag, value)
     return bytes(message.encode())
 
 
-def again(raw: bytes, ts_ns: int) -> bytes:
+def again(raw: bytes, ts_ns: int, precision: int = 6) -> bytes:
     """A message as it is sent again: PossDupFlag(43), OrigSendingTime(122), a new SendingTime."""
     fresh = simplefix.FixMessage()
     fields = [field.partition(b"=") for field in raw.rstrip(b"\x01").split(b"\x01")]
@@ -77,8 +130,13 @@ def again(raw: bytes, ts_ns: int) -> bytes:
             continue
         if tag == b"52":
             fresh.append_pair(43, "Y")
-            fresh.append_pair(52, stamp(ts_ns))
+            fresh.append_pair(52, stamp(ts_ns, precision))
             fresh.append_pair(122, value)
         else:
             fresh.append_pair(int(tag), value)
     return bytes(fresh.encode())
+
+
+def msg_type_of(raw: bytes) -> bytes:
+    """MsgType(35) of a whole message."""
+    return raw.split(b"\x0135=", 1)[1].split(b"\x01", 1)[0]

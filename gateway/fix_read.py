@@ -17,11 +17,12 @@ from engine.jit import (
     unsigned,
 )
 from engine.limits import INT64_MAX
-from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
+from gateway.wire import FIELDS_MAX, MESSAGE_SIZE_MAX, TAG_MAX
 
 SOH = 1
 MESSAGE, PARTIAL, GARBLED, OVERSIZE = 0, 1, 2, 3
 _BEGIN = np.frombuffer(b"8=FIX", np.uint8).copy()
+_MSG_TYPE = np.frombuffer(b"35=", np.uint8).copy()
 
 # SessionRejectReason(373)
 INVALID_TAG, REQUIRED_TAG_MISSING, TAG_WITHOUT_VALUE = 0, 1, 4
@@ -32,11 +33,14 @@ _ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
 _BYTE, _HALF, _PAIR = unsigned(8), unsigned(16), unsigned(32)
 
-#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1).
-_DATA_AFTER = np.zeros(1024, np.int64)
+#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1, FIX 5.0 SP2).
+_DATA_AFTER = np.zeros(2048, np.int64)
 for _length, _data in (
     (93, 89), (90, 91), (95, 96), (212, 213), (348, 349), (350, 351), (352, 353), (354, 355),
     (356, 357), (358, 359), (360, 361), (362, 363), (364, 365), (445, 446), (618, 619), (621, 622),
+    (1184, 1185), (1277, 1278), (1280, 1281), (1282, 1283), (1397, 1398), (1401, 1402),
+    (1403, 1404), (1468, 1469), (1525, 1527), (1578, 1579), (1620, 1621), (1664, 1665),
+    (1678, 1697), (1733, 1734),
 ):  # fmt: skip
     _DATA_AFTER[_length] = _data
 
@@ -51,7 +55,9 @@ def frame(buffer, start, end):
     """What stands at `buffer[start:end]`: `(outcome, size)`.
 
     MESSAGE: its size. PARTIAL: wait for more. GARBLED: bytes to skip to the next thing that looks
-    like a message. OVERSIZE: a BodyLength(9) over the limit.
+    like a message. OVERSIZE: a BodyLength(9) over the limit. A message begins with BeginString(8),
+    BodyLength(9) and MsgType(35), each with a value (FIX 4.4 vol. 2, test case 2.t); what does not
+    is garbled.
     """
     for i in range(5):
         if start + i >= end:
@@ -83,6 +89,10 @@ def frame(buffer, start, end):
     if digits == 0:
         return GARBLED, _to_next(buffer, start, end)
     at += 1
+    for i in range(min(4, end - at)):  # 35= and a value
+        byte = np.int64(buffer[at + i])
+        if (i < 3 and byte != _MSG_TYPE[i]) or (i == 3 and byte == SOH):
+            return GARBLED, _to_next(buffer, start, end)
     size = at - start + body_size + 7
     if size > MESSAGE_SIZE_MAX:
         return OVERSIZE, body_size
@@ -148,17 +158,21 @@ def _to_next(buffer, start, end):
 
 
 @njit
-def tokenize(buffer, start, size, fields, generation):
-    """Enter every field of a framed message: `fields[tag] = generation, start, size`.
+def tokenize(buffer, start, size, fields, parts, generation):
+    """Enter every field of a framed message, by tag and in its order.
 
-    A framed message ends with the separator, which ends every search within it.
-    Answers `(SessionRejectReason or -1, tag)`. Of a repeated tag the first counts; a repeated tag
-    that must be single is an error.
+    `fields[tag] = generation, start, size` for tags below TAG_MAX; of a repeated tag the first
+    counts, and a repeated tag that must be single is an error. `parts[i] = tag, start, size` for
+    every field. A framed message ends with the separator, which ends every search within it.
+    Answers `(SessionRejectReason or -1, tag, count of parts)`. A tag is at most nine digits without
+    a leading zero: INVALID_TAG with tag 0 where it is not. FORMAT_INCORRECT with tag 0: more than
+    FIELDS_MAX fields.
     """
     at = start
     end = start + size
     data_tag = 0
     data_size = 0
+    count = 0
     while at < end:
         tag = 0
         digits = 0
@@ -167,20 +181,26 @@ def tokenize(buffer, start, size, fields, generation):
             if byte == 61:
                 break
             digit = byte - 48
-            if digit < 0 or digit > 9 or digits >= 9:
-                return INVALID_TAG, tag
+            if digit < 0 or digit > 9 or digits >= 9 or (digit == 0 and digits == 0):
+                return INVALID_TAG, 0, count
             tag = tag * 10 + digit
             digits += 1
             at += 1
         at += 1
         if tag == 0 or at >= end:
-            return INVALID_TAG, tag
+            return INVALID_TAG, tag, count
         value = at
         if tag == data_tag and tag != 0:
             at += min(data_size, end - 1 - at)  # a size is what they say: the sum could wrap
         at = _separator(buffer, at, end)
         if at == value:
-            return TAG_WITHOUT_VALUE, tag
+            return TAG_WITHOUT_VALUE, tag, count
+        if count >= FIELDS_MAX:
+            return FORMAT_INCORRECT, 0, count
+        parts[count, 0] = tag
+        parts[count, 1] = value
+        parts[count, 2] = at - value
+        count += 1
         data_tag = 0
         if tag < TAG_MAX:
             if fields[tag, 0] != generation:
@@ -188,14 +208,14 @@ def tokenize(buffer, start, size, fields, generation):
                 fields[tag, 1] = value
                 fields[tag, 2] = at - value
             elif tag < 128 and _ONCE[tag] != 0:
-                return TAG_TWICE, tag
-            if 90 <= tag <= 621 and _DATA_AFTER[tag] != 0:
+                return TAG_TWICE, tag, count
+            if 90 <= tag < 2048 and _DATA_AFTER[tag] != 0:
                 data_size, good = read_int(buffer, value, at - value)
                 if not good or data_size < 0:
-                    return FORMAT_INCORRECT, tag
+                    return FORMAT_INCORRECT, tag, count
                 data_tag = _DATA_AFTER[tag]
         at += 1
-    return -1, 0
+    return -1, 0, count
 
 
 @inlined

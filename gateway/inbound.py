@@ -4,11 +4,15 @@ Orders, cancels, status requests, heartbeats and test requests that come in sequ
 compiled. Everything else is left to `gateway.session`, in Python, in the same thread.
 """
 
+import numpy as np
+
 from engine import journal as jn
 from engine import step
 from engine.jit import copy_bytes, inlined, njit
+from engine.limits import CLORDID_SIZE_MAX
 from engine.tables import expect_order
 from gateway.ahead import MAPPED_MIN, map_ahead
+from gateway.fix_check import FINE, check_message
 from gateway.fix_read import (
     GARBLED,
     MESSAGE,
@@ -19,12 +23,21 @@ from gateway.fix_read import (
     same_bytes,
     tokenize,
 )
-from gateway.fix_write import begin, finish, put_byte
+from gateway.fix_time import read_time
+from gateway.fix_write import begin, finish, fix_bytes, put_byte, put_bytes, put_int
 from gateway.order_entry import read_cancel, read_order, read_status
 from gateway.recorder import copy, emit, journal_event, on_message_in, on_message_out
 from gateway.wire import SessionState, Wake
 
-_NEW_ORDER, _CANCEL, _STATUS, _HEARTBEAT, _TEST = 68, 70, 72, 48, 49
+_NEW_ORDER, _REPLACE, _CANCEL, _STATUS, _RFQ = (ord(letter) for letter in "DGFHR")
+_HEARTBEAT, _TEST, _BUSINESS_REJECT = (ord(letter) for letter in "01j")
+SECOND_NS = 1_000_000_000
+_T45 = fix_bytes("45=")
+_T372 = fix_bytes("|372=")
+_T379 = fix_bytes("|379=")
+_T380 = fix_bytes("|380=")
+_T58 = fix_bytes("|58=SI-RATE more orders than agreed, limit ")
+_A_SECOND = fix_bytes(" a second")
 NEEDED_ROOM = 512 << 10  # what one message may add to the journal
 
 
@@ -89,18 +102,44 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
     loop["generation"] += 1
     loop["cold_reason"] = -1
     loop["cold_tag"] = 0
+    loop["parts"] = 0
     generation = loop["generation"]
     buffer = wire.rx[connection_id]
-    problem, tag = tokenize(buffer, start, size, wire.fields, generation)
+    problem, tag, count = tokenize(buffer, start, size, wire.fields, wire.parts, generation)
+    loop["parts"] = count
     if problem >= 0:
         return _leave(loop, problem, tag)
     session_id = wire.connections[connection_id]["session"]
-    if session_id < 0 or not _is_ordinary(wire, buffer, generation, session_id):
+    if session_id < 0:
         return False
     session = wire.sessions[session_id]
+    problem, tag = check_message(wire, session["rules"], session["strict"], buffer, count)
+    if problem != FINE:
+        return _leave(loop, problem, tag)
+    if not _is_ordinary(wire, buffer, generation, session_id, ts_ns):
+        return False
+    seq = session["next_in"]
+    msg_type = _msg_type(wire.fields, buffer)
+    if _is_over_rate(session, msg_type, ts_ns):
+        _take_number(session, seq, ts_ns)
+        on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
+        _refuse_rate(wire, journal, session_id, buffer, seq, ts_ns)
+        return True
+    return _dispatch(
+        tables, outbox, wire, journal, session_id, msg_type, buffer, start, size, ts_ns, policy
+    )
+
+
+@njit
+def _dispatch(
+    tables, outbox, wire, journal, session_id, msg_type, buffer, start, size, ts_ns, policy
+):
+    """Do an ordinary message by its type."""
+    session = wire.sessions[session_id]
+    loop = wire.loop[0]
+    generation = loop["generation"]
     fields = wire.fields
     seq = session["next_in"]
-    msg_type = buffer[fields[35, 1]]
     if msg_type == _NEW_ORDER:
         problem, tag = read_order(wire, buffer, generation, session_id)
         if problem >= 0:
@@ -158,27 +197,82 @@ def _leave(loop, problem, tag):
 
 
 @inlined
-def _is_ordinary(wire, buffer, generation, session_id):
-    """Logged on, from the right counterparty, one-letter type, next in sequence."""
+def _msg_type(fields, buffer):
+    """MsgType(35) as its bytes in a word, the first in the lowest; 0: longer than two."""
+    start = fields[35, 1]
+    if fields[35, 2] == 1:
+        return np.int64(buffer[start])
+    if fields[35, 2] == 2:
+        return np.int64(buffer[start]) | np.int64(buffer[start + 1]) << 8
+    return 0
+
+
+@inlined
+def _is_ordinary(wire, buffer, generation, session_id, ts_ns):
+    """Logged on, nothing missing, sent just now, by the right counterparty, next in sequence."""
     fields = wire.fields
     session = wire.sessions[session_id]
-    if session["state"] != SessionState.ON:
+    if session["state"] != SessionState.ON or session["early"] == 1:
         return False
-    for tag in (35, 34, 49, 56, 52):
-        if not has(fields, generation, tag):
-            return False
-    if fields[35, 2] != 1 or fields[8, 2] != 7 or buffer[fields[8, 1] + 6] != 52:  # FIX.4.4
-        return False
-    if buffer[fields[8, 1] + 4] != 52:
+    # PossDupFlag: Python looks at OrigSendingTime(122) first
+    if has(fields, generation, 43) and session["early"] != 2:
         return False
     seq, good = read_int(buffer, fields[34, 1], fields[34, 2])
     if not good or seq != session["next_in"]:
         return False
-    return same_bytes(
+    version = session["version"]
+    if not same_bytes(
+        buffer, fields[8, 1], fields[8, 2], wire.begins[version, 2:], wire.begin_sizes[version] - 5
+    ):
+        return False
+    if not same_bytes(
         buffer, fields[49, 1], fields[49, 2], wire.their_ids[session_id], session["sender_size"]
-    ) and same_bytes(
+    ) or not same_bytes(
         buffer, fields[56, 1], fields[56, 2], wire.our_ids[session_id], session["target_size"]
-    )
+    ):
+        return False
+    limit_ns = session["latency_max_ns"]
+    if limit_ns == 0:
+        return True
+    sent_ns = read_time(buffer, fields[52, 1], fields[52, 2])
+    return abs(ts_ns - sent_ns) <= limit_ns
+
+
+@inlined
+def _is_over_rate(session, msg_type, ts_ns):
+    """Whether the session's orders come faster than agreed; cancels never wait."""
+    rate = session["rate_per_s"]
+    if rate == 0 or (msg_type != _NEW_ORDER and msg_type != _REPLACE and msg_type != _RFQ):
+        return False
+    # ns x orders a second = billionths of an order; a clock set back gives nothing.
+    age_ns = min(max(ts_ns - session["tokens_ns"], 0), 3600 * SECOND_NS)
+    full = session["burst"] * SECOND_NS
+    tokens = min(session["tokens_e9"] + age_ns * rate, full)
+    session["tokens_ns"] = ts_ns
+    over = tokens < SECOND_NS
+    session["tokens_e9"] = tokens if over else tokens - SECOND_NS
+    return over
+
+
+@njit
+def _refuse_rate(wire, journal, session_id, buffer, ref_seq, ts_ns):
+    """BusinessMessageReject(j) of a message over the rate."""
+    session = wire.sessions[session_id]
+    fields = wire.fields
+    generation = wire.loop[0]["generation"]
+    out = wire.scratch
+    at = begin(out, wire, session_id, _BUSINESS_REJECT, session["next_out"], ts_ns)
+    at = put_int(out, put_bytes(out, at, _T45), ref_seq)
+    at = copy(out, put_bytes(out, at, _T372), buffer, fields[35, 1], fields[35, 2])
+    for tag in (11, 131):
+        if has(fields, generation, tag) and fields[tag, 2] <= CLORDID_SIZE_MAX:
+            at = copy(out, put_bytes(out, at, _T379), buffer, fields[tag, 1], fields[tag, 2])
+            break
+    at = put_int(out, put_bytes(out, at, _T380), session["throttle_reject"])
+    at = put_int(out, put_bytes(out, at, _T58), session["rate_per_s"])
+    at = put_byte(out, put_bytes(out, at, _A_SECOND), 1)
+    start, size = finish(out, at, wire, session_id)
+    on_message_out(wire, journal, session_id, out, start, size, ts_ns)
 
 
 @njit
@@ -203,5 +297,6 @@ def keep_alive(wire, journal, session_id, ts_ns):
     session = wire.sessions[session_id]
     if session["state"] != SessionState.ON or session["heartbeat_ns"] == 0:
         return
+    session["last_sent_ns"] = min(session["last_sent_ns"], ts_ns)  # clocks are set back, too
     if ts_ns - session["last_sent_ns"] >= session["heartbeat_ns"]:
         _heartbeat(wire, journal, session_id, wire.text, 0, 0, ts_ns)

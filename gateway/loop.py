@@ -18,7 +18,7 @@ TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
 
-LISTENER, SIGNAL, DESK, FEED = -1, -2, -3, -4  # epoll data of what is no connection
+LISTENER, SIGNAL, DESK, FEED, CHECKER = -1, -2, -3, -4, -5  # epoll data of what is no connection
 
 
 @njit
@@ -63,9 +63,12 @@ def run(tables, outbox, wire, journal, policy):
                 wake = Wake.SIGNAL
             elif source == DESK:
                 wake = Wake.DESK
+            elif source == CHECKER:
+                wake = Wake.CHECKED
             else:
                 wake = _serve(tables, outbox, wire, journal, source, events, ts_ns, policy)
-        if wake == Wake.NOTHING and ts_ns >= loop["next_tick_ns"]:
+        # A clock that was set back must not stop the ticks.
+        if wake == Wake.NOTHING and abs(ts_ns - loop["next_tick_ns"] + TICK_NS) >= TICK_NS:
             wake = _tick(tables, outbox, wire, journal, ts_ns)
         if wake == Wake.NOTHING and jn.room(journal) < NEEDED_ROOM:
             wake = Wake.SEGMENT
@@ -94,6 +97,8 @@ def _serve(tables, outbox, wire, journal, connection_id, events, ts_ns, policy):
         )
         if received == 0:
             return Wake.CLOSED
+        if received > 0 and connection["closing"] != 0:
+            return Wake.NOTHING
         if received > 0:
             connection["rx_end"] = end + received
             return _take(tables, outbox, wire, journal, connection_id, ts_ns, policy)
@@ -201,7 +206,7 @@ def _tick(tables, outbox, wire, journal, ts_ns):
     for session_id in range(SESSIONS_MAX):
         keep_alive(wire, journal, session_id, ts_ns)
     flush_all(wire)
-    if ts_ns < loop["next_second_ns"]:
+    if ts_ns < loop["next_second_ns"] and loop["next_second_ns"] - ts_ns <= SECOND_NS:
         return Wake.NOTHING
     loop["next_second_ns"] = ts_ns + SECOND_NS
     return Wake.TICK

@@ -11,7 +11,7 @@ from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_
 from engine.tables import apply_row
 from gateway.execution_report import write_report
 from gateway.fix_write import put_byte, put_bytes, put_text
-from gateway.wire import COMP_ID_SIZE_MAX, SENT_RING
+from gateway.wire import COMP_ID_SIZE_MAX, LAST_WORDS_SIZE, SENT_RING, TX_SIZE
 
 event_size = jn.RECORDS[jn.ORDER].itemsize
 execution_size = jn.RECORDS[jn.EXECUTION].itemsize
@@ -54,9 +54,10 @@ def queue(wire, session_id, message, start, size):
     if connection_id < 0:
         return
     connection = wire.connections[connection_id]
-    if connection["slow"] != 0:
+    if connection["slow"] == 1:
         return
-    if connection["tx_end"] + size > wire.tx.shape[1]:
+    limit = TX_SIZE if connection["slow"] == 0 else TX_SIZE + LAST_WORDS_SIZE
+    if connection["tx_end"] + size > limit:
         connection["slow"] = 1
         return
     copy(wire.tx[connection_id], connection["tx_end"], message, start, size)
@@ -166,6 +167,7 @@ def apply_session(wire, session_id, setting):
     session["fill_style"] = setting["fill_style"]
     session["last_processed"] = setting["last_processed"]
     session["out_tags"] = setting["out_tags"]
+    session["since_ns"] = setting["since_ns"]
     header = wire.headers[session_id]
     theirs = wire.their_ids[session_id]
     ours = wire.our_ids[session_id]

@@ -27,24 +27,23 @@ from engine.limits import SEGMENT_SIZE
 from engine.outbox import allocate_outbox
 from engine.policy import Policy
 from engine.tables import allocate, outside_table, touch
-from gateway import journal_schema, loop, policy_file, recorder, snapshot, wire
+from gateway import inbound, journal_schema, loop, policy_file, recorder, snapshot, wire
 from gateway import syscalls as sc
 from gateway.config import Config, ConfigError, closed
+from gateway.connections import Connections
 from gateway.control import REQUEST_SIZE_MAX, Control
+from gateway.credentials import Checker
 from gateway.errors import UserError
+from gateway.fix_message import SESSION_TYPES
 from gateway.inbound import NEEDED_ROOM
-from gateway.journal_files import (
-    JournalFiles,
-    cut_torn_tail,
-    find_sent,
-    frame_at,
-    look_at,
-    segments,
-)
+from gateway.journal_files import JournalFiles, cut_torn_tail, look_at, segments
 from gateway.replay import Replayed, Replayer
+from gateway.sent import Sent
 from gateway.session import Sessions
-from gateway.wire import SENT_RING, SessionState, Wake
-from gateway.world import load_world
+from gateway.session_table import SessionTable
+from gateway.subscriptions import Subscriptions
+from gateway.wire import CONNECTIONS_MAX, Wake
+from gateway.world import client_id, load_world
 
 log = structlog.get_logger()
 STOP_WAIT_NS = 2_000_000_000
@@ -59,17 +58,20 @@ class Server:
         self.tables = allocate(config.capacity)
         self.outbox = allocate_outbox()
         self.wire = wire.allocate()
+        self.session_table = SessionTable(self)
         self.sessions = Sessions(self)
+        self.connections = Connections(self)
+        self.subscriptions = Subscriptions(self)
+        self.sent = Sent(self)
+        self.checker = Checker()
+        self.not_sent_again = frozenset(SESSION_TYPES)
         self.policy: Policy
         self.files: JournalFiles
-        self.session_rows: dict[tuple[str, str], int] = {}  # ours, theirs
         self.stopping_ns = 0
         self.out_of_space = False
         self._killed_before = False
         self._failure = ""
         self._sockets: list[socket.socket] = []
-        self._connections: dict[int, socket.socket] = {}
-        self._old_segments: dict[int, jn.Journal] = {}
         self._hours_until_ns = 0
         self.control = Control(self)
 
@@ -184,10 +186,12 @@ class Server:
         for sock, source in (
             (listener, loop.LISTENER), (feed, loop.FEED), (desk, loop.DESK), (waker, loop.SIGNAL),
         ):  # fmt: skip
-            self._watch(sock.fileno(), source)
+            self.watch(sock.fileno(), source)
+        self.watch(self.checker.fileno(), loop.CHECKER)
         return listener.getsockname()[1], feed.getsockname()[1]
 
-    def _watch(self, fd: int, source: int) -> None:
+    def watch(self, fd: int, source: int) -> None:
+        """What epoll is to say of a socket."""
         sc.watch(self._epoll.fileno(), fd, source)
 
     # --- serve --------------------------------------------------------------------------------
@@ -207,15 +211,18 @@ class Server:
         gc.freeze()
         gc.disable()
         handlers = {
-            Wake.LISTENER: self._accept,
+            Wake.LISTENER: lambda: self.connections.accept(self._listener),
             Wake.SIGNAL: self._stop,
             Wake.DESK: self._desk_commands,
             Wake.COLD_MESSAGE: self._cold_message,
-            Wake.CLOSED: lambda: self.close(int(row["connection"]), "closed by the peer"),
+            Wake.CLOSED: lambda: self.connections.close(
+                int(row["connection"]), "closed by the peer"
+            ),
             Wake.SEGMENT: self.make_room,
             Wake.TICK: self._tick,
             Wake.OVERSIZE: self._oversize,
             Wake.PIECE: self._piece,
+            Wake.CHECKED: self._checked,
         }
         address = self.policy.address
         self.files.write_rest()
@@ -237,57 +244,6 @@ class Server:
         """Send what is queued for anyone."""
         loop.flush_all(self.wire)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                accepted, address = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                log.warning("accept failed", error=str(error))
-                return
-            free = np.flatnonzero(self.wire.connections["fd"] < 0)
-            if not free.size:
-                log.warning("connection refused: no room", peer=address)
-                accepted.close()
-                continue
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection_id = int(free[0])
-            row = self.wire.connections[connection_id]
-            for name in row.dtype.names:
-                row[name] = 0
-            row["fd"], row["session"] = accepted.fileno(), -1
-            row["opened_ns"] = self.now_ns()
-            self._connections[connection_id] = accepted
-            self._watch(accepted.fileno(), connection_id)
-
-    def close(self, connection_id: int, why: str) -> None:
-        """Disconnect; the session keeps its numbers."""
-        row = self.wire.connections[connection_id]
-        if row["fd"] < 0:
-            return
-        session_id = int(row["session"])
-        if session_id >= 0:
-            log.info("disconnected", session=self.sessions.names(session_id)[1], why=why)
-            session = self.wire.sessions[session_id]
-            session["connection"] = -1
-            session["state"] = SessionState.OFF
-            self.sessions.backlog.pop(session_id, None)
-        else:
-            log.info("disconnected", session=None, why=why)
-        row["fd"], row["session"] = -1, -1
-        self._connections.pop(connection_id).close()
-        if self.wire.loop[0]["resume"] == connection_id:
-            self.wire.loop[0]["resume"] = -1
-
-    def send_raw(self, connection_id: int, raw: bytes) -> None:
-        """Bytes outside any session, as far as the socket takes them."""
-        try:
-            self._connections[connection_id].send(raw)
-        except OSError as error:
-            log.info("answer not sent", error=str(error))
-
     def _cold_message(self) -> None:
         """A message for Python; afterwards the connection's other messages."""
         row = self.wire.loop[0]
@@ -298,7 +254,43 @@ class Server:
         self.wire.connections[connection_id]["rx_start"] = start + size
         row["resume"] = connection_id
         self.sessions.receive(connection_id, raw, int(row["cold_reason"]), int(row["cold_tag"]))
+        self._set_busy()
         self.flush()
+
+    def take(self, session_id: int, raw: bytes) -> tuple[int, int, bool]:
+        """Let the hot path do a message that came early: `(problem, tag, done)`."""
+        wire, row = self.wire, self.wire.sessions[session_id]
+        self.make_room()
+        wire.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
+        wire.connections[CONNECTIONS_MAX]["session"] = session_id
+        early, row["early"] = int(row["early"]), 2
+        done = inbound.on_message(
+            self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, 0, len(raw),
+            self.now_ns(), self.policy.address,
+        )  # fmt: skip
+        row["early"] = early
+        return int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"]), bool(done)
+
+    def on_disconnect(self, session_id: int) -> None:
+        """What a session's settings ask for when its connection is gone."""
+        self.sessions.forget_gap(session_id)
+        self.sessions.resends.forget(session_id)
+        self.subscriptions.gone(session_id)
+        settings = self.sessions.settings(session_id)
+        if settings.cancel_on_disconnect:
+            self.cancel_all(session_id)
+        if settings.reset_on_disconnect:
+            self.sessions.set_numbers(session_id, 1, 1)
+
+    def client_id(self, name: str) -> int:
+        """Row of a client. Raises UserError."""
+        row = client_id(self, name)
+        if row < 0:
+            raise UserError(f"client {name!r} is none of si.toml's")
+        return row
+
+    def cancel_all(self, session_id: int) -> None:
+        """Cancel every open order of a session."""
 
     def _oversize(self) -> None:
         row = self.wire.loop[0]
@@ -309,7 +301,7 @@ class Server:
         if session_id >= 0:
             self.sessions.drop(session_id, why)
         else:
-            self.close(connection_id, why)
+            self.connections.close(connection_id, why)
 
     def _desk_commands(self) -> None:
         while True:
@@ -326,7 +318,7 @@ class Server:
             command = np.frombuffer(data, schema.desk_command).copy()[0]
             self.make_room()
             self.command(command)
-        self.wire.loop[0]["busy"] = int(self.control.busy)
+        self._set_busy()
         self.flush()
 
     def _answer(self, sender: str, answer: dict[str, Any]) -> None:
@@ -338,7 +330,19 @@ class Server:
     def _piece(self) -> None:
         """A piece of work that is done between orders."""
         self.control.step()
-        self.wire.loop[0]["busy"] = int(self.control.busy)
+        if self.sessions.resends.busy:
+            self.sessions.resends.go_on()
+            self.flush()
+        self._set_busy()
+
+    def _set_busy(self) -> None:
+        self.wire.loop[0]["busy"] = int(self.control.busy or self.sessions.resends.busy)
+
+    def _checked(self) -> None:
+        """Passwords have been checked."""
+        self.make_room()
+        self.sessions.logons.checked()
+        self.flush()
 
     def command(self, command: Any) -> None:
         """A desk command, ours or a person's."""
@@ -347,6 +351,7 @@ class Server:
     def _tick(self) -> None:
         self.make_room()
         self.sessions.tick()
+        self.connections.tick(self.now_ns())
         now_ns = self.now_ns()
         if now_ns >= self._hours_until_ns:
             self._set_hours(now_ns, self._next_hours(now_ns))
@@ -394,7 +399,7 @@ class Server:
             return
         self.out_of_space = False
         log.info("space for the journal again", trading=not self._killed_before)
-        self._watch(int(self.wire.loop[0]["feed_fd"]), loop.FEED)
+        self.watch(int(self.wire.loop[0]["feed_fd"]), loop.FEED)
         if not self._killed_before:  # else a person stopped it, and a person resumes it
             self._kill(DeskAction.RESUME)
 
@@ -413,52 +418,6 @@ class Server:
         command["action"], command["scope"] = action, KillScope.FIRM
         command["trader"] = schema.pack("engine")
         self.command(command[0])
-
-    def sent_places(self, session_id: int, first: int, last: int) -> Any:
-        """Journal positions of the messages sent with these numbers, -1 for none.
-
-        The latest are remembered; for others the journal is walked, the newest segment first.
-        """
-        numbers = np.arange(first, last + 1)
-        if int(self.wire.sessions[session_id]["next_out"]) - first <= SENT_RING:
-            return self.wire.sent[session_id, numbers % SENT_RING]
-        places = np.full(numbers.size, -1, np.int64)
-        for index in range(self.files.index, -1, -1):
-            source = self.journal if index == self.files.index else self._old_segment(index)
-            here = np.full(numbers.size, -1, np.int64)
-            find_sent(source, index * SEGMENT_SIZE, session_id, first, here)
-            np.copyto(places, here, where=places < 0)
-            if places.min() >= 0:
-                break
-        return places
-
-    def sent_message(self, session_id: int, seq: int, position: int) -> bytes | None:
-        """A message as it was first sent, from the journal; None where it is not there."""
-        if position < 0:
-            return None
-        index, offset = divmod(position, SEGMENT_SIZE)
-        source = self.journal if index == self.files.index else self._old_segment(index)
-        frame = frame_at(source, offset, 0)
-        if frame.session != session_id or frame.fix_seq != seq:
-            return None
-        return frame.fix if frame.kind in (jn.EXECUTION, jn.FIX_OUT) else None
-
-    def _old_segment(self, index: int) -> jn.Journal:
-        if index not in self._old_segments:
-            self._old_segments = {index: look_at(self.config.journal, index)}
-        return self._old_segments[index]
-
-    def find_session(self, theirs: str | None, ours: str | None) -> int:
-        """Row of the session between these CompIDs, or -1."""
-        return self.session_rows.get((ours or "", theirs or ""), -1)
-
-    def resets_on_logon(self, session_id: int) -> bool:
-        """Whether the session starts at 1 with every logon, by configuration."""
-        ours, theirs = self.sessions.names(session_id)
-        return any(
-            s.reset_on_logon and (s.sender_comp_id, s.target_comp_id) == (ours, theirs)
-            for s in self.config.fix.sessions
-        )
 
     # --- stop ---------------------------------------------------------------------------------
 
@@ -480,8 +439,9 @@ class Server:
         self.flush()
 
     def _close_all(self) -> None:
-        for connection_id in list(self._connections):
-            self.close(connection_id, "stopped")
+        for connection_id in list(self.connections.sockets):
+            self.connections.close(connection_id, "stopped")
+        self.checker.close()
         for sock in self._sockets:
             sock.close()
         signal.set_wakeup_fd(-1)

@@ -1,12 +1,13 @@
-"""FIX sessions, the rare part: logon, gaps, resends, resets, rejects, logout (FIX 4.4 volume 2).
+"""FIX sessions, the rare part: gaps, resends, resets, rejects, logout (FIX 4.4 volume 2).
 
 The compiled loop hands over each message it does not do itself; this file answers it, in the same
-thread. Everything it changes goes through the journal, like any input.
+thread. Everything it changes goes through the journal, like any input. How a session begins is in
+`logon.py`, what is sent again in `resending.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simplefix
@@ -14,42 +15,44 @@ import structlog
 
 from engine.schema import pack, session_set
 from gateway import fix_message as fm
-from gateway import recorder
-from gateway.fix_message import number, text
-from gateway.wire import SessionState
+from gateway import masking, recorder
+from gateway.fix_message import Fields, number, text
+from gateway.logon import Logons
+from gateway.resending import Resends
+from gateway.wire import BEGIN_STRINGS, SessionState, Version
 
 if TYPE_CHECKING:
     from gateway.server import Server
+    from gateway.session_settings import Session
 
 SECOND_NS = 1_000_000_000
+EARLY_MAX = 1_000  # messages kept that came before those that are missing
 #: What a change of numbers leaves as it is.
 SETTINGS = (
     "client", "status", "version", "precision", "fill_style", "last_processed", "out_tags",
 )  # fmt: skip
-LOGON_WAIT_NS = 10 * SECOND_NS  # a connection that has not logged on by then is closed
-LOGOUT_WAIT_NS = 2 * SECOND_NS
-HEARTBEAT_MAX = 3600  # seconds
-RESEND_CHUNK = 500  # messages sent again before others get their turn
+SECRET_TAGS = (96, 554, 925, 1402, 1404)  # passwords are not said back
 
 log = structlog.get_logger()
 
+#: SessionRejectReason(373) in words.
 REJECT_TEXT = {
     0: "invalid tag number",
     1: "required tag missing",
+    2: "tag not defined for this message type",
     4: "tag without a value",
     5: "value is incorrect",
     6: "incorrect data format",
     9: "CompID problem",
+    10: "SendingTime accuracy problem",
     11: "invalid MsgType",
     13: "tag appears more than once",
+    14: "tag out of required order",
+    15: "repeating group fields out of order",
+    16: "number of entries in the repeating group is not its count",
 }
-
-
-class Backlog(NamedTuple):
-    """What is still to be sent again: journal positions by number, from `first` on."""
-
-    first: int
-    places: Any
+#: The largest SessionRejectReason(373) that the version knows.
+REASON_MAX = {Version.FIX_4_2: 11, Version.FIX_4_4: 99, Version.FIX_5_0_SP2: 99}
 
 
 class Sessions:
@@ -57,7 +60,9 @@ class Sessions:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.backlog: dict[int, Backlog] = {}
+        self.logons = Logons(server, self)
+        self.resends = Resends(server, self)
+        self.early: dict[int, dict[int, bytes]] = {}  # by session, by MsgSeqNum(34)
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -69,31 +74,56 @@ class Sessions:
         theirs = wire.their_ids[session_id, : row["sender_size"]].tobytes().decode()
         return ours, theirs
 
-    def send(self, session_id: int, msg_type: str, *fields: tuple[int, object]) -> None:
-        """An admin message with the next number: journalled, queued."""
-        server = self.server
+    def header(self, session_id: int) -> fm.Header:
+        """What our messages of this session begin with."""
+        row = self.server.wire.sessions[session_id]
         ours, theirs = self.names(session_id)
-        seq = int(server.wire.sessions[session_id]["next_out"])
+        begin = BEGIN_STRINGS[Version(row["version"])]
+        return fm.Header(begin, ours, theirs, int(row["precision"]))
+
+    def send(
+        self,
+        session_id: int,
+        msg_type: str,
+        *fields: tuple[int, object],
+        answers: simplefix.FixMessage | None = None,
+    ) -> None:
+        """A message with the next number: journalled, queued; routed as what it answers was."""
+        server = self.server
+        row = server.wire.sessions[session_id]
+        seq = int(row["next_out"])
         now_ns = server.now_ns()
-        raw = fm.write(msg_type, ours, theirs, seq, now_ns, list(fields))
+        more: Fields = fm.return_route(answers) if answers is not None else []
+        if row["last_processed"]:
+            more.append((369, int(row["next_in"]) - 1))
+        raw = fm.write(msg_type, self.header(session_id), seq, now_ns, list(fields), more)
+        server.make_room()
         data = np.frombuffer(raw, np.uint8).copy()
         recorder.on_message_out(server.wire, server.journal, session_id, data, 0, data.size, now_ns)
 
     def reject(
-        self, session_id: int, message: simplefix.FixMessage, reason: int, tag: int, why: str = ""
+        self,
+        session_id: int,
+        message: simplefix.FixMessage,
+        reason: int,
+        tag: int | str,
+        why: str = "",
     ) -> None:
         """A session-level Reject(3) that names tag, value and reason."""
-        value = text(message, tag) if tag else None
+        value = None if tag in SECRET_TAGS or not tag else text(message, int(tag))
         words = f"SI-REJECT {why or REJECT_TEXT.get(reason, 'rejected')}"
         if tag:
             words += f": {tag}={value}" if value is not None else f": {tag}"
-        fields: list[tuple[int, object]] = [(45, number(message, 34) or 0)]
+        fields: Fields = [(45, number(message, 34) or 0)]
         if tag:
             fields.append((371, tag))
         if text(message, 35):
             fields.append((372, text(message, 35)))
-        fields += [(373, reason), (58, words)]
-        self.send(session_id, "3", *fields)
+        version = Version(self.server.wire.sessions[session_id]["version"])
+        if reason <= REASON_MAX[version]:
+            fields.append((373, reason))
+        fields.append((58, words))
+        self.send(session_id, "3", *fields, answers=message)
 
     def logout(self, session_id: int, why: str) -> None:
         """Say Logout(5) and await theirs."""
@@ -107,31 +137,16 @@ class Sessions:
         log.warning("session dropped", session=self.names(session_id)[1], why=why)
         self.send(session_id, "5", (58, why))
         connection_id = int(self.server.wire.sessions[session_id]["connection"])
-        self.server.flush()
-        self.server.close(connection_id, why)
-
-    def refuse(self, connection_id: int, message: simplefix.FixMessage, why: str) -> None:
-        """Answer a Logon that cannot be: a Logout(5) outside any session, then disconnect."""
-        log.warning("logon refused", comp_id=text(message, 49), why=why)
-        raw = fm.write(
-            "5", text(message, 56) or "?", text(message, 49) or "?", 1, self.server.now_ns(),
-            [(58, why)],
-        )  # fmt: skip
-        self.server.send_raw(connection_id, raw)
-        self.server.close(connection_id, why)
+        self.server.connections.finish(connection_id, why)
 
     # --- receiving ----------------------------------------------------------------------------
 
     def receive(self, connection_id: int, raw: bytes, problem: int, tag: int) -> None:
-        """One whole message that the hot path left."""
+        """One whole message that the hot path left; `problem` and `tag` are what it found."""
         message = fm.read(raw)
         session_id = int(self.server.wire.connections[connection_id]["session"])
-        msg_type = text(message, 35) or ""
         if session_id < 0:
-            if msg_type != "A" or text(message, 8) != "FIX.4.4":
-                self.server.close(connection_id, "first message is not a FIX 4.4 Logon")
-            else:
-                self.logon(connection_id, message, raw)
+            self.logons.first_message(connection_id, message, raw)
             return
         row = self.server.wire.sessions[session_id]
         row["last_recv_ns"] = self.server.now_ns()
@@ -139,13 +154,14 @@ class Sessions:
             row["test_sent_ns"] = 0
         if not self.header_holds(session_id, message, raw):
             return
+        msg_type = text(message, 35) or ""
         if msg_type == "4" and text(message, 123) != "Y":
             self.reset_to(session_id, message, raw)
             return
         seq = number(message, 34) or 0
         if msg_type == "A" and text(message, 141) == "Y" and seq == 1:
             self.record(session_id, raw, 0)
-            self.logon_again(session_id, message)
+            self.logons.again(session_id, message)
             return
         expected = int(row["next_in"])
         if seq > expected:
@@ -154,30 +170,85 @@ class Sessions:
             self.too_low(session_id, message, raw, seq, expected)
         else:
             self.in_sequence(session_id, message, raw, problem, tag)
+            self.take_early(session_id)
 
     def header_holds(self, session_id: int, message: simplefix.FixMessage, raw: bytes) -> bool:
-        """BeginString, CompIDs and MsgSeqNum; False where the session cannot go on."""
-        ours, theirs = self.names(session_id)
-        if text(message, 8) != "FIX.4.4":
+        """BeginString, MsgSeqNum, CompIDs and SendingTime; False where that was the end of it."""
+        header = self.header(session_id)
+        if text(message, 8) != header.begin:
             self.record(session_id, raw, 0)
-            self.drop(session_id, f"BeginString(8)={text(message, 8)} is not FIX.4.4")
+            self.drop(session_id, f"BeginString(8)={text(message, 8)} is not {header.begin}")
             return False
         if number(message, 34) is None:
             self.record(session_id, raw, 0)
             self.drop(session_id, "MsgSeqNum(34) is missing or no number")
             return False
-        if text(message, 49) != theirs or text(message, 56) != ours:
-            tag = 49 if text(message, 49) != theirs else 56
-            self.record(session_id, raw, 0)
-            self.reject(session_id, message, 9 if text(message, tag) is not None else 1, tag)
-            self.drop(session_id, f"CompID {tag}={text(message, tag)} is not this session's")
+        for tag, ours in ((49, header.theirs), (56, header.ours)):
+            got = text(message, tag)
+            if got == ours:
+                continue
+            self.record(session_id, raw, self.number_used(session_id, message))
+            self.reject(session_id, message, 1 if got is None else 9, tag)
+            if got is not None:
+                self.drop(session_id, f"CompID {tag}={got} is not this session's")
+            return False
+        return self.time_holds(session_id, message, raw)
+
+    def number_used(self, session_id: int, message: simplefix.FixMessage) -> int:
+        """The number that a rejected message uses up: its own if it is the next, else 0."""
+        seq = number(message, 34)
+        expected = int(self.server.wire.sessions[session_id]["next_in"])
+        return expected if seq == expected else 0
+
+    def time_holds(self, session_id: int, message: simplefix.FixMessage, raw: bytes) -> bool:
+        """SendingTime(52) is there, is a time, and is near our clock (test case 2.o)."""
+        sent = text(message, 52)
+        sent_ns = fm.time_ns(sent)
+        if sent_ns is None:
+            self.record(session_id, raw, self.number_used(session_id, message))
+            self.reject(session_id, message, 1 if sent is None else 6, 52)
+            return False
+        limit_ns = int(self.server.wire.sessions[session_id]["latency_max_ns"])
+        off_ns = abs(self.server.now_ns() - sent_ns)
+        if limit_ns and off_ns > limit_ns:
+            self.record(session_id, raw, self.number_used(session_id, message))
+            self.reject(session_id, message, 10, 52)
+            why = f"SendingTime(52)={sent} is {off_ns // SECOND_NS} s off our clock, "
+            self.drop(session_id, why + f"limit {limit_ns // SECOND_NS} s")
             return False
         return True
 
+    def repeat_problem(self, session_id: int, message: simplefix.FixMessage) -> int:
+        """SessionRejectReason(373) of OrigSendingTime(122) where PossDupFlag(43)=Y, or -1.
+
+        Test cases 2.f and 2.g; gap fills have no original.
+        """
+        if text(message, 43) != "Y" or text(message, 35) == "4":
+            return -1
+        original = text(message, 122)
+        if original is None:
+            return 1 if self.settings(session_id).requires_orig_sending_time else -1
+        original_ns, sent_ns = fm.time_ns(original), fm.time_ns(text(message, 52))
+        if original_ns is None or sent_ns is None:
+            return 6
+        return 10 if original_ns > sent_ns else -1
+
+    def reject_repeat(self, session_id: int, message: simplefix.FixMessage, problem: int) -> None:
+        """Say what is wrong with a repeat; a time before its original ends the session."""
+        self.reject(session_id, message, problem, 122)
+        if problem == 10:
+            original = text(message, 122)
+            self.drop(session_id, f"OrigSendingTime(122)={original} is after SendingTime(52)")
+
+    def settings(self, session_id: int) -> Session:
+        """What the session is configured to do."""
+        return self.server.session_table.settings[session_id]
+
     def record(self, session_id: int, raw: bytes, fix_seq: int) -> None:
-        """Journal an inbound message; a number above 0 is used up by it."""
+        """Journal an inbound message, passwords masked; a number above 0 is used up by it."""
         server = self.server
-        data = np.frombuffer(raw, np.uint8).copy()
+        server.make_room()
+        data = np.frombuffer(masking.masked(raw), np.uint8).copy()
         recorder.on_message_in(
             server.wire, server.journal, session_id, fix_seq, data, 0, data.size, server.now_ns()
         )
@@ -186,31 +257,52 @@ class Sessions:
 
     def set_numbers(self, session_id: int, next_in: int, next_out: int) -> None:
         """Journal and apply new sequence numbers."""
-        wire = self.server.wire
+        server = self.server
         row = np.zeros(1, session_set)
         ours, theirs = self.names(session_id)
-        row["next_in"], row["next_out"] = next_in, next_out
         for name in SETTINGS:
-            row[name] = wire.sessions[session_id][name]
+            row[name] = server.wire.sessions[session_id][name]
+        anew = next_out == 1 and next_in <= 2
+        now_ns = server.now_ns()
+        row["since_ns"] = now_ns if anew else server.wire.sessions[session_id]["since_ns"]
+        row["next_in"], row["next_out"] = next_in, next_out
         row["their_comp_id"] = pack(theirs, 6)
         row["our_comp_id"] = pack(ours, 6)
-        recorder.on_session_set(wire, self.server.journal, session_id, row[0], self.server.now_ns())
+        server.make_room()
+        recorder.on_session_set(server.wire, server.journal, session_id, row[0], now_ns)
+
+    # --- numbers out of sequence --------------------------------------------------------------
 
     def too_high(
         self, session_id: int, message: simplefix.FixMessage, raw: bytes, seq: int, expected: int
     ) -> None:
-        """Messages are missing: ask for them, once; what came is sent again with them."""
+        """Messages are missing: ask for them, once; what came waits until they are there."""
         self.record(session_id, raw, 0)
         msg_type = text(message, 35)
         if msg_type == "2":  # answered at once, or both sides would wait for each other
-            self.resend(session_id, message)
+            self.resends.requested(session_id, message)
         if msg_type == "5":
             self.finish_logout(session_id)
             return
         row = self.server.wire.sessions[session_id]
+        waiting = self.early.setdefault(session_id, {})
+        if len(waiting) < EARLY_MAX:  # those beyond come again with what we asked for
+            # what is answered already only uses up its number
+            waiting[seq] = b"" if msg_type == "2" else raw
+            row["early"] = 1
         if row["resend_to"] < expected:
             row["resend_to"] = seq - 1
-            self.send(session_id, "2", (7, expected), (16, 0))
+            self.ask_for(session_id, expected)
+
+    def ask_for(self, session_id: int, first: int) -> None:
+        """ResendRequest(2): to infinity, or the first part of what is missing."""
+        row = self.server.wire.sessions[session_id]
+        part = self.settings(session_id).max_messages_in_resend_request
+        last = 0 if part == 0 else min(first + part - 1, int(row["resend_to"]))
+        row["resend_part"] = last
+        if last:
+            row["early"] = 1  # the hot path must not pass the end of a part unseen
+        self.send(session_id, "2", (7, first), (16, last))
 
     def too_low(
         self, session_id: int, message: simplefix.FixMessage, raw: bytes, seq: int, expected: int
@@ -219,6 +311,40 @@ class Sessions:
         self.record(session_id, raw, 0)
         if text(message, 43) != "Y":
             self.drop(session_id, f"MsgSeqNum(34) too low, expecting {expected} but received {seq}")
+            return
+        problem = self.repeat_problem(session_id, message)
+        if problem >= 0:
+            self.reject_repeat(session_id, message, problem)
+
+    def take_early(self, session_id: int) -> None:
+        """Messages that came too early and whose turn it is now, then the next part to ask for."""
+        row = self.server.wire.sessions[session_id]
+        waiting = self.early.get(session_id, {})
+        while row["connection"] >= 0 and int(row["next_in"]) in waiting:
+            raw = waiting.pop(int(row["next_in"]))
+            if not raw:
+                self.set_numbers(session_id, int(row["next_in"]) + 1, int(row["next_out"]))
+                continue
+            problem, tag, done = self.server.take(session_id, raw)
+            if not done:
+                self.in_sequence(session_id, fm.read(raw), raw, problem, tag)
+        expected = int(row["next_in"])
+        for seq in [seq for seq in waiting if seq < expected]:
+            del waiting[seq]
+        part = int(row["resend_part"])
+        if part and expected > part:
+            row["resend_part"] = 0
+            if expected <= row["resend_to"] and row["connection"] >= 0:
+                self.ask_for(session_id, expected)
+        row["early"] = int(bool(waiting) or row["resend_part"] != 0)
+
+    def forget_gap(self, session_id: int) -> None:
+        """The connection is gone or the numbers are new: nothing is awaited any more."""
+        self.early.pop(session_id, None)
+        row = self.server.wire.sessions[session_id]
+        row["early"] = row["resend_to"] = row["resend_part"] = 0
+
+    # --- in sequence --------------------------------------------------------------------------
 
     def in_sequence(
         self,
@@ -229,17 +355,23 @@ class Sessions:
         tag: int,
     ) -> None:
         """The next message: admin, or application that the hot path could not take."""
+        row = self.server.wire.sessions[session_id]
         msg_type = text(message, 35) or ""
         seq = number(message, 34) or 0
+        repeat = self.repeat_problem(session_id, message)
+        if repeat < 0 and problem == -1 and (row["early"] or text(message, 43) == "Y"):
+            problem, tag, done = self.server.take(session_id, raw)
+            if done:
+                return
         self.record(session_id, raw, seq)
-        if problem >= 0:
-            self.reject(session_id, message, problem, tag)
-        elif text(message, 52) is None:
-            self.reject(session_id, message, 1, 52)
+        if repeat >= 0:
+            self.reject_repeat(session_id, message, repeat)
+        elif problem >= 0:
+            self.reject(session_id, message, problem, tag or _strange_tag(raw, problem))
         elif msg_type == "4":
             self.gap_fill(session_id, message, seq)
         elif msg_type == "2":
-            self.resend(session_id, message)
+            self.resends.requested(session_id, message)
         elif msg_type == "1":
             self.answer_test(session_id, message)
         elif msg_type == "5":
@@ -248,13 +380,18 @@ class Sessions:
             self.drop(session_id, "Logon(35=A) while logged on: only with 141=Y and 34=1")
         elif msg_type in ("0", "3", "j"):
             if msg_type != "0":
-                log.warning("client rejected a message", raw=raw.decode("latin-1"))
-        elif msg_type in ("D", "F", "H"):
-            self.reject(session_id, message, 99, 0, "session is logging out")
-        elif msg_type in fm.TYPES_44:
+                log.warning("client rejected a message", raw=masking.masked(raw).decode("latin-1"))
+        elif row["state"] != SessionState.ON:
+            self.send(
+                session_id, "j", (45, seq), (372, msg_type), (380, 4),
+                (58, "SI-SESSION the session is logging out"), answers=message,
+            )  # fmt: skip
+        elif self.server.subscriptions.receive(session_id, message):
+            pass
+        elif msg_type in fm.TYPES[Version(row["version"])]:
             self.send(
                 session_id, "j", (45, seq), (372, msg_type), (380, 3),
-                (58, f"SI-TYPE MsgType not supported: 35={msg_type}"),
+                (58, f"SI-TYPE MsgType not supported: 35={msg_type}"), answers=message,
             )  # fmt: skip
         else:
             self.reject(session_id, message, 11, 35)
@@ -264,91 +401,7 @@ class Sessions:
         if text(message, 112) is None:
             self.reject(session_id, message, 1, 112)
         else:
-            self.send(session_id, "0", (112, text(message, 112)))
-
-    # --- logon and logout ---------------------------------------------------------------------
-
-    def logon(self, connection_id: int, message: simplefix.FixMessage, raw: bytes) -> None:
-        """The first message of a connection."""
-        server = self.server
-        session_id = server.find_session(text(message, 49), text(message, 56))
-        if session_id < 0:
-            self.refuse(
-                connection_id, message,
-                f"no session for SenderCompID(49)={text(message, 49)} "
-                f"TargetCompID(56)={text(message, 56)}",
-            )  # fmt: skip
-            return
-        row = server.wire.sessions[session_id]
-        heartbeat = number(message, 108)
-        seq = number(message, 34)
-        reset = text(message, 141) == "Y"
-        refusal = ""
-        if row["connection"] >= 0:
-            refusal = "this session is logged on already"
-        elif seq is None or seq == 0:
-            refusal = "MsgSeqNum(34) is missing or no number"
-        elif text(message, 98) not in ("0", None):
-            refusal = f"EncryptMethod(98)={text(message, 98)} is not supported: use 0"
-        elif heartbeat is None or heartbeat > HEARTBEAT_MAX:
-            refusal = f"HeartBtInt(108)={text(message, 108)} must be 0 to {HEARTBEAT_MAX}"
-        elif reset and seq != 1:
-            refusal = f"ResetSeqNumFlag(141)=Y needs MsgSeqNum(34)=1, not {seq}"
-        if refusal:
-            self.refuse(connection_id, message, refusal)
-            return
-        assert seq is not None and heartbeat is not None
-        if reset or server.resets_on_logon(session_id):
-            self.set_numbers(session_id, 1, 1)
-        expected = int(row["next_in"])
-        if seq < expected and text(message, 43) != "Y":
-            self.record(session_id, raw, 0)
-            self.refuse_low(connection_id, session_id, seq, expected)
-            return
-        self.bind(connection_id, session_id, heartbeat)
-        self.record(session_id, raw, seq if seq == expected else 0)
-        fields: list[tuple[int, object]] = [(98, 0), (108, heartbeat)]
-        if reset:
-            fields.append((141, "Y"))
-        self.send(session_id, "A", *fields)
-        log.info("logged on", session=self.names(session_id)[1], next_in=int(row["next_in"]))
-        if seq > expected:
-            row["resend_to"] = seq - 1
-            self.send(session_id, "2", (7, expected), (16, 0))
-
-    def refuse_low(self, connection_id: int, session_id: int, seq: int, expected: int) -> None:
-        """A Logon with a number that was used: say Logout in the session, then disconnect."""
-        row = self.server.wire.sessions[session_id]
-        row["connection"] = connection_id
-        self.server.wire.connections[connection_id]["session"] = session_id
-        self.drop(session_id, f"MsgSeqNum(34) too low, expecting {expected} but received {seq}")
-
-    def bind(self, connection_id: int, session_id: int, heartbeat: int) -> None:
-        """The connection carries the session from now on."""
-        wire, now_ns = self.server.wire, self.server.now_ns()
-        wire.connections[connection_id]["session"] = session_id
-        row = wire.sessions[session_id]
-        row["connection"] = connection_id
-        row["state"] = SessionState.ON
-        row["heartbeat_ns"] = heartbeat * SECOND_NS
-        row["last_recv_ns"] = now_ns
-        row["last_sent_ns"] = now_ns
-        row["test_sent_ns"] = 0
-        row["resend_to"] = 0
-
-    def logon_again(self, session_id: int, message: simplefix.FixMessage) -> None:
-        """A Logon(A) while logged on, to reset the numbers."""
-        heartbeat = number(message, 108)
-        if heartbeat is None or heartbeat > HEARTBEAT_MAX:
-            self.drop(
-                session_id, f"HeartBtInt(108)={text(message, 108)} must be 0 to {HEARTBEAT_MAX}"
-            )
-            return
-        self.backlog.pop(session_id, None)
-        self.server.wire.sessions[session_id]["resend_to"] = 0
-        self.set_numbers(session_id, 2, 1)
-        self.server.wire.sessions[session_id]["heartbeat_ns"] = heartbeat * SECOND_NS
-        self.send(session_id, "A", (98, 0), (108, heartbeat), (141, "Y"))
+            self.send(session_id, "0", (112, text(message, 112)), answers=message)
 
     def finish_logout(self, session_id: int) -> None:
         """Their Logout(5): answer it unless it answers ours, then disconnect."""
@@ -356,10 +409,9 @@ class Sessions:
         if row["state"] == SessionState.ON:
             self.send(session_id, "5")
         connection_id = int(row["connection"])
-        self.server.flush()
-        self.server.close(connection_id, "logged out")
-
-    # --- sequence numbers ---------------------------------------------------------------------
+        self.server.connections.finish(connection_id, "logged out")
+        if self.settings(session_id).reset_on_logout:
+            self.set_numbers(session_id, 1, 1)
 
     def reset_to(self, session_id: int, message: simplefix.FixMessage, raw: bytes) -> None:
         """SequenceReset(4) in reset mode: MsgSeqNum(34) is ignored."""
@@ -367,100 +419,45 @@ class Sessions:
         row = self.server.wire.sessions[session_id]
         new = number(message, 36)
         if new is None:
-            self.reject(session_id, message, 1, 36)
+            self.reject(session_id, message, 1 if text(message, 36) is None else 6, 36)
         elif new < row["next_in"]:
             self.reject(session_id, message, 5, 36, f"NewSeqNo below the expected {row['next_in']}")
         else:
             self.set_numbers(session_id, new, int(row["next_out"]))
+            self.forget_gap(session_id)
 
     def gap_fill(self, session_id: int, message: simplefix.FixMessage, seq: int) -> None:
         """SequenceReset(4) with GapFillFlag(123)=Y, in sequence."""
         new = number(message, 36)
         if new is None:
-            self.reject(session_id, message, 1, 36)
+            self.reject(session_id, message, 1 if text(message, 36) is None else 6, 36)
         elif new <= seq:
             self.reject(session_id, message, 5, 36, f"NewSeqNo not above MsgSeqNum {seq}")
         else:
             row = self.server.wire.sessions[session_id]
             self.set_numbers(session_id, new, int(row["next_out"]))
 
-    def resend(self, session_id: int, message: simplefix.FixMessage) -> None:
-        """ResendRequest(2): reports again from the journal, gap fills for session messages."""
-        first, last = number(message, 7), number(message, 16)
-        if first is None or last is None:
-            self.reject(session_id, message, 1, 7 if first is None else 16)
-            return
-        newest = int(self.server.wire.sessions[session_id]["next_out"]) - 1
-        last = newest if last == 0 or last > newest else last
-        if first < 1 or first > last:
-            if first != newest + 1:
-                self.reject(session_id, message, 5, 7, f"nothing to resend, last sent is {newest}")
-            return
-        places = self.server.sent_places(session_id, first, last)
-        self.backlog[session_id] = Backlog(first, places)
-        self.resend_some(session_id)
-
-    def resend_some(self, session_id: int) -> None:
-        """As much of a resend as one turn allows; the tick goes on with the rest."""
-        first, places = self.backlog.pop(session_id)
-        server = self.server
-        stop = first + min(len(places), RESEND_CHUNK) - 1
-        gap_from = 0
-        for seq in range(first, stop + 1):
-            raw = server.sent_message(session_id, seq, int(places[seq - first]))
-            if raw is None or _msg_type(raw) in fm.SESSION_TYPES:
-                gap_from = gap_from or seq
-                continue
-            if gap_from:
-                self._fill_gap(session_id, gap_from, seq)
-                gap_from = 0
-            self._resend_raw(session_id, seq, fm.again(raw, server.now_ns()))
-        if gap_from:
-            self._fill_gap(session_id, gap_from, stop + 1)
-        if len(places) > RESEND_CHUNK:
-            self.backlog[session_id] = Backlog(stop + 1, places[RESEND_CHUNK:])
-            server.wire.loop[0]["next_second_ns"] = 0
-
-    def _fill_gap(self, session_id: int, first: int, new: int) -> None:
-        ours, theirs = self.names(session_id)
-        now_ns = self.server.now_ns()
-        fields: list[tuple[int, object]] = [
-            (43, "Y"), (122, fm.stamp(now_ns)), (123, "Y"), (36, new),
-        ]  # fmt: skip
-        self._resend_raw(session_id, first, fm.write("4", ours, theirs, first, now_ns, fields))
-
-    def _resend_raw(self, session_id: int, seq: int, raw: bytes) -> None:
-        server = self.server
-        server.make_room()
-        data = np.frombuffer(raw, np.uint8).copy()
-        recorder.on_resent(
-            server.wire, server.journal, session_id, seq, data, data.size, server.now_ns()
-        )
-
     # --- time ---------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Once a second: silent peers, unanswered logouts, rest of resends, slow readers."""
+        """Once a second: silent peers, unanswered logouts, rest of resends, schedules."""
         server = self.server
         now_ns = server.now_ns()
-        for session_id in list(self.backlog):
-            self.resend_some(session_id)
+        self.resends.go_on()
         rows = server.wire.sessions
         for session_id in np.flatnonzero(rows["connection"] >= 0).tolist():
             self._tick_session(session_id, rows[session_id], now_ns)
-        connections = server.wire.connections
-        for connection_id in np.flatnonzero(connections["fd"] >= 0).tolist():
-            row = connections[connection_id]
-            if row["slow"]:
-                owed = int(row["tx_end"] - row["tx_start"])
-                server.close(connection_id, f"slow reader: {owed} bytes not read")
-            elif row["session"] < 0 and now_ns - row["opened_ns"] > LOGON_WAIT_NS:
-                server.close(connection_id, "no Logon within 10 seconds")
+        self.logons.tick(now_ns)
 
     def _tick_session(self, session_id: int, row: Any, now_ns: int) -> None:
+        settings = self.settings(session_id)
+        row["last_recv_ns"] = min(row["last_recv_ns"], now_ns)  # clocks are set back, too
         if row["state"] == SessionState.LOGGING_OUT:
-            if now_ns - row["test_sent_ns"] > LOGOUT_WAIT_NS:
-                self.server.close(int(row["connection"]), "no answer to Logout")
+            if not 0 <= now_ns - row["test_sent_ns"] <= settings.logout_timeout * SECOND_NS:
+                self.server.connections.close(int(row["connection"]), "no answer to Logout")
+            return
+        if not self.server.session_table.is_open(session_id, now_ns):
+            self.logout(session_id, "the session's time is over")
             return
         allowed_ns = int(row["heartbeat_ns"]) * 6 // 5
         if allowed_ns == 0:
@@ -473,5 +470,13 @@ class Sessions:
             row["test_sent_ns"] = now_ns
 
 
-def _msg_type(raw: bytes) -> bytes:
-    return raw.split(b"\x0135=", 1)[1].split(b"\x01", 1)[0]
+def _strange_tag(raw: bytes, problem: int) -> int | str:
+    """The tag of a field whose tag is no number the hot path takes (0, -1), to be named in 371."""
+    if problem != 0:
+        return 0
+    for field in raw.split(b"\x01"):
+        tag = field.partition(b"=")[0].decode("latin-1")
+        digits = tag.removeprefix("-")
+        if tag and not (digits.isdigit() and tag == str(int(digits)) and int(tag) > 0):
+            return tag if digits.isdigit() and len(digits) < 10 else 0
+    return 0

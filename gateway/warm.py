@@ -13,7 +13,10 @@ from engine import policy, schema, staging, tables
 from engine.limits import Capacity
 from engine.outbox import allocate_outbox
 from gateway import inbound, journal_files, loop, recorder, replay, wire
-from gateway.wire import SessionState
+from gateway.dictionary import shipped
+from gateway.fix_check import check_message
+from gateway.rule_tables import put_rules
+from gateway.wire import SessionState, Version
 
 _ISIN = "DE000SAMPLE4"
 
@@ -25,6 +28,7 @@ class World:
         self.tables = tables.allocate(Capacity(64, 8, 256, 64))
         self.outbox = allocate_outbox()
         self.wire = wire.allocate()
+        put_rules(self.wire, 0, shipped("FIX.4.4"))
         self.journal = jn.in_memory(4 << 20)
         self.policy = policy.load("none")
         self.command = np.zeros(1, schema.desk_command)[0]
@@ -54,6 +58,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
     def order() -> None:
         w.wire.connections[0]["session"] = 0
         w.wire.sessions[0]["state"] = SessionState.ON
+        w.wire.sessions[0]["version"] = Version.FIX_4_4
         w.message(
             "35=D|34=1|49=CLIENT|56=SI|52=20260101-00:00:00|11=1|54=1|40=1|38=1|"
             f"48={_ISIN}|22=4|60=20260101-00:00:00|"
@@ -88,10 +93,15 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             recorder.on_message_out(w.wire, w.journal, 0, raw, 0, 64, 1),
             recorder.on_resent(w.wire, w.journal, 0, 1, raw, 64, 1))),
         ("orders", order),
+        ("early messages", lambda: (
+            inbound.on_message(
+                w.tables, w.outbox, w.wire, w.journal, 0, 0, 0, 1, w.policy.address),
+            check_message(w.wire, 0, 0, raw, 0))),
         ("desk", lambda: recorder.on_desk(
             w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
         ("loop", idle),
-        ("sending", lambda: loop.flush_all(w.wire)),
+        ("sending", lambda: (
+            loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0))),
         ("recovery", lambda: (
             replay.replay(w.tables, w.outbox, w.wire, source, shadow,
                           replay.allocate_scratch(), w.policy.address),
@@ -116,7 +126,8 @@ def warm(progress: Callable[[str, int, int], None] = lambda name, done, count: N
 def lock() -> None:
     """From now on an unexpected type is a TypeError, not a stall while an order waits."""
     for function in (
-        loop.run, loop.flush_all, inbound.drain, recorder.on_boot, recorder.on_table_row,
+        loop.run, loop.flush_all, loop.flush, loop.make_durable, inbound.drain,
+        inbound.on_message, check_message, recorder.on_boot, recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
         recorder.on_resent, recorder.on_desk, recorder.on_carry, recorder.on_stage_rows,
         recorder.on_stage_abort, recorder.on_activation, staging.number_rows,

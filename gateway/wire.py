@@ -4,20 +4,23 @@ A *session* is a FIX session: it outlives connections and restarts, through the 
 *connection* is one accepted TCP socket, bound to a session by its Logon.
 """
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from engine import schema
 from engine.handle import Handle
+from gateway import rule_tables
 
 SESSIONS_MAX = 256
 CONNECTIONS_MAX = 320  # sessions plus those that have not logged on yet
 MESSAGE_SIZE_MAX = 16 << 10  # bytes of one FIX message
 RX_SIZE = 64 << 10  # bytes read but not yet understood
 TX_SIZE = 1 << 20  # bytes a slow reader may owe before it is disconnected
-TAG_MAX = 8192  # larger tags are nobody's business here and are skipped
+TAG_MAX = rule_tables.TAG_MAX  # larger tags are for `fix_check` only: else they are skipped
+FIELDS_MAX = 4096  # of one message
+LAST_WORDS_SIZE = 1 << 10  # behind what a slow reader owes: the Logout that says so
 COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
 SENT_RING = 1 << 13  # last outbound messages of a session whose place is remembered
 TEXT_SIZE = 512
@@ -56,8 +59,11 @@ BEGIN_STRINGS = {
 }
 
 
-class OutTag(IntFlag):
-    """Optional fields of our reports; a session gets those that its dictionary knows."""
+VERSION_OF = {name: version for version, name in BEGIN_STRINGS.items()}
+
+
+class OutTag(IntEnum):
+    """Bits: optional fields of our reports; a session gets those that its dictionary knows."""
 
     PRICE_IMPROVEMENT = 1  # 639
     MATCH_TYPE = 2  # 574
@@ -77,6 +83,7 @@ class Wake(IntEnum):
     SEGMENT = 6  # the journal needs a new segment
     TICK = 7  # a second has passed: Python's own duties
     OVERSIZE = 8
+    CHECKED = 10  # passwords have been checked
     PIECE = 9  # nothing happened: Python may go on with what it does in pieces
 
 
@@ -100,6 +107,17 @@ session = _dtype(
     "fill_style",
     "last_processed",
     "out_tags",
+    "since_ns",  # when its numbers began at 1
+    "latency_max_ns",  # how far SendingTime(52) may be off, 0: any
+    "early",  # 1: messages are missing, Python looks at each one; 2: and has looked at this one
+    "resend_part",  # last number of the part asked for again, 0: all was asked for
+    "rules",  # slot of its data dictionary
+    "strict",  # 1: what the dictionary does not have is rejected
+    "rate_per_s",  # orders; 0: no throttle
+    "burst",
+    "tokens_e9",  # orders that may come now, in billionths
+    "tokens_ns",  # when that was so
+    "throttle_reject",  # BusinessRejectReason(380) of an order over the rate
     "begin_size",  # bytes of `49=..|56=..|` in `headers`
     "sender_size",  # bytes of their CompID and of ours, as they come in 49 and 56
     "target_size",
@@ -116,6 +134,7 @@ connection = _dtype(
     "blocked",  # 1 while the socket takes no more
     "slow",  # 1: owed more than TX_SIZE; to be disconnected, what it missed is in the journal
     "opened_ns",
+    "closing",  # 1: we have said goodbye, 2: and ended our side; what still comes is forgotten
 )
 
 loop = _dtype(
@@ -125,6 +144,7 @@ loop = _dtype(
     "message_size",
     "cold_reason",  # SessionRejectReason(373) found by the hot path, or -1
     "cold_tag",
+    "parts",  # fields of the message read last
     "generation",  # of the field table: one per message
     "next_tick_ns",
     "next_second_ns",
@@ -160,6 +180,18 @@ class Wire(Handle):
     rx: Any
     tx: Any
     fields: Any  # int64[TAG_MAX, 3]: generation, start, size of a tag's value
+    parts: Any  # int64[FIELDS_MAX, 3]: tag, start, size of each field of a message, in its order
+    rule_slots: Any  # the data dictionaries of `rule_tables.allocate_rules`, by slot
+    rule_tags: Any
+    rule_types: Any
+    rule_levels: Any
+    rule_members: Any
+    rule_required: Any
+    rule_sets: Any
+    rule_places: Any
+    rule_seen: Any  # scratch of `fix_check`
+    rule_frames: Any
+    rule_stamp: Any
     event: Any  # order_event[1]
     venue_quote: Any  # venue_quote[1]
     datagram: Any  # uint8[2048]
@@ -183,7 +215,7 @@ def allocate() -> Wire:
         text = f"8={name}\x019=".encode()
         begins[version, : len(text)] = np.frombuffer(text, np.uint8)
         begin_sizes[version] = len(text)
-    connections = np.zeros(CONNECTIONS_MAX, connection)
+    connections = np.zeros(CONNECTIONS_MAX + 1, connection)  # the last: messages taken late
     connections["fd"] = -1
     connections["session"] = -1
     sessions = np.zeros(SESSIONS_MAX, session)
@@ -203,9 +235,11 @@ def allocate() -> Wire:
         their_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         our_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         connections=connections,
-        rx=np.zeros((CONNECTIONS_MAX, RX_SIZE), np.uint8),
-        tx=np.zeros((CONNECTIONS_MAX, TX_SIZE), np.uint8),
+        rx=np.zeros((CONNECTIONS_MAX + 1, RX_SIZE), np.uint8),
+        tx=np.zeros((CONNECTIONS_MAX, TX_SIZE + LAST_WORDS_SIZE), np.uint8),
         fields=np.zeros((TAG_MAX, 3), np.int64),
+        parts=np.zeros((FIELDS_MAX, 3), np.int64),
+        **rule_tables.allocate_rules(),
         event=np.zeros(1, schema.order_event),
         venue_quote=np.zeros(1, schema.venue_quote),
         datagram=np.zeros(2048, np.uint8),

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine import regimes, schema, tables
 from engine.enums import Route
 from engine.limits import VENUES_MAX
-from gateway import recorder
+from gateway import session_store
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.swap import Swap, venue_rows
-from gateway.wire import OutTag, SessionStatus, Version
 from refdata.load import Loaded, load_instruments
 from refdata.rows import Refused
 from refdata.snapshot import Snapshot, hash_digits
@@ -41,7 +40,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     _put_rules(server, now_ns)
     _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
-    _put_sessions(server, now_ns)
+    server.session_table.load(session_store.read(config.directory, config.fix.sessions), now_ns)
     if loaded is not None:
         _put_instruments(server, loaded, now_ns)
         lines = _in_words(server, loaded)
@@ -180,34 +179,6 @@ def client_id(server: Server, name: str) -> int:
     count = int(server.tables.counters[0]["clients"])
     found = np.flatnonzero(server.tables.clients["name"][:count] == schema.pack(name))
     return int(found[0]) if found.size else -1
-
-
-def _put_sessions(server: Server, now_ns: int) -> None:
-    wire = server.wire
-    known = int(np.count_nonzero(wire.sessions["begin_size"]))
-    places = {server.sessions.names(index): index for index in range(known)}
-    for config in server.config.fix.sessions:
-        names = (config.sender_comp_id, config.target_comp_id)
-        index = places.get(names, known)
-        if index == known:
-            known += 1
-        if index >= len(wire.sessions):
-            raise ConfigError(f"session {names[1]!r}: no room, {index} are known already")
-        row: Any = np.zeros(1, schema.session_set)
-        row["next_in"] = wire.sessions[index]["next_in"]
-        row["next_out"] = wire.sessions[index]["next_out"]
-        row["client"] = client_id(server, config.client)
-        row["status"] = SessionStatus.ACTIVE
-        row["version"] = Version.FIX_4_4
-        row["precision"] = 6
-        row["out_tags"] = OutTag.PRICE_IMPROVEMENT
-        if config.mifid_fields:
-            row["out_tags"] |= OutTag.MATCH_TYPE | OutTag.REGULATORY_SIDE
-        row["our_comp_id"] = schema.pack(names[0], 6)
-        row["their_comp_id"] = schema.pack(names[1], 6)
-        server.make_room()
-        recorder.on_session_set(wire, server.journal, index, row[0], now_ns)
-        server.session_rows[names] = index
 
 
 def _put_instruments(server: Server, loaded: Loaded, now_ns: int) -> None:

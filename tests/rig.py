@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from gateway import wire
+from gateway.dictionary import shipped
+from gateway.rule_tables import put_rules
 from gateway.wire import OutTag, SessionState, SessionStatus, Version, Wire
 from tests.fix_text import as_array, raw
 
@@ -16,6 +18,7 @@ def allocate() -> Wire:
     """The gateway's tables, with a name for our own venue."""
     made = wire.allocate()
     made.own_mic[:] = as_array(OWN_MIC)
+    put_rules(made, 0, shipped("FIX.4.4"))
     return made
 
 

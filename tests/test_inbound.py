@@ -22,7 +22,8 @@ from tests.fix_text import fields_of, message, raw
 from tests.test_oracle import Engine
 
 HEAD = "35={}|49=CLIENT|56=SI|34={}|52=20251201-10:00:00|"
-TERMS = {11: "A", 48: "DE0007164600", 54: "1", 38: "100", 40: "2", 44: "20.01", 59: "3"}
+TERMS = {11: "A", 48: "DE0007164600", 22: "4", 54: "1", 38: "100", 40: "2", 44: "20.01", 59: "3"}
+TERMS |= {60: "20251201-10:00:00"}
 
 
 class Gateway:

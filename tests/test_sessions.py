@@ -68,9 +68,6 @@ def test_logon_is_answered_with_the_interval(new: New) -> None:
 @pytest.mark.parametrize(
     ("header", "fields", "words"),
     [
-        ({"t49": "NOBODY"}, [(98, 0), (108, 30)], "SenderCompID(49)=NOBODY"),
-        ({"t56": "OTHER"}, [(98, 0), (108, 30)], "TargetCompID(56)=OTHER"),
-        ({"t49": None}, [(98, 0), (108, 30)], "SenderCompID(49)"),
         ({}, [(98, 0)], "HeartBtInt(108)"),
         ({}, [(98, 0), (108, "soon")], "HeartBtInt(108)=soon"),
         ({}, [(98, 0), (108, "-1")], "HeartBtInt(108)=-1"),
@@ -93,10 +90,13 @@ def test_a_logon_that_cannot_be_is_refused_in_words(
     client.logon()  # nothing was used up
 
 
-def test_another_begin_string_is_not_answered(new: New) -> None:
+@pytest.mark.parametrize(
+    "header", [{"t49": "NOBODY"}, {"t56": "OTHER"}, {"t49": None}, {"t8": "FIX.4.2"}]
+)
+def test_whoever_is_no_counterparty_is_told_nothing(new: New, header: dict[str, object]) -> None:
     client = new()
     client.connect()
-    client.send("A", [(98, 0), (108, 30)], t8="FIX.4.2")
+    client.send("A", [(98, 0), (108, 30)], **header)
     client.closed()
 
 
@@ -112,7 +112,6 @@ def test_a_session_is_logged_on_once(engine: Engine, client: Client) -> None:
     second = Client(engine, client.comp_id)
     second.connect()
     second.send("A", [(98, 0), (108, 30)])
-    assert "logged on already" in second.expect("5")[58]
     second.closed()
     trade(client)
 
@@ -415,7 +414,8 @@ def test_logout_is_answered_and_the_session_goes_on_later(client: Client) -> Non
         ({"t40": 2}, 44, 1),
         ({"t38": "ten"}, 38, 6),
         ({"t44": "1,5"}, 44, 6),
-        ({"t54": "11"}, 54, 5),
+        ({"t54": "11"}, 54, 6),
+        ({"t54": "Z"}, 54, 5),
         ({"t58": ""}, 58, 4),
         ({"t11": ""}, 11, 4),
     ],
@@ -454,9 +454,9 @@ def test_a_message_without_sending_time_is_rejected(client: Client) -> None:
 
 
 def test_types_that_we_do_not_serve(client: Client) -> None:
-    seq = client.send("G", order("replace", ISIN, 10))
-    refused = client.expect("j", t45=seq, t372="G", t380=3)
-    assert "35=G" in refused[58]
+    seq = client.send("c", [])
+    refused = client.expect("j", t45=seq, t372="c", t380=3)
+    assert "35=c" in refused[58]
     seq = client.send("ZZ", [])
     client.expect("3", t45=seq, t372="ZZ", t371=35, t373=11)
     trade(client)
