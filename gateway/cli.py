@@ -15,6 +15,7 @@ from gateway.cli_drop_copy import dropcopy
 from gateway.cli_fix import fix
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
+from gateway.cli_session import session
 from gateway.cli_sim import sim
 from gateway.cli_status import status
 
@@ -31,6 +32,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(refdata, name="refdata")
 app.add_typer(regime, name="regime")
 app.add_typer(status, name="status")
+app.add_typer(session, name="session")
 app.add_typer(fix, name="fix")
 app.add_typer(dropcopy, name="dropcopy")
 app.add_typer(sim, name="sim")
@@ -351,7 +353,7 @@ def _subcommands() -> str:
     lines = []
     groups = (
         ("desk", desk), ("refdata", refdata), ("regime", regime), ("status", status),
-        ("fix", fix), ("dropcopy", dropcopy), ("sim", sim), ("bench", bench),
+        ("session", session), ("fix", fix), ("dropcopy", dropcopy), ("sim", sim), ("bench", bench),
     )  # fmt: skip
     for name, group in groups:
         for command in group.registered_commands:

@@ -23,7 +23,7 @@ from gateway.swap import Reading, Swap, venue_rows
 if TYPE_CHECKING:
     from gateway.server import Server
 
-REQUEST_SIZE_MAX = 4096
+REQUEST_SIZE_MAX = 1 << 16
 log = structlog.get_logger()
 ANSWER_WAIT_S = 60
 
@@ -112,6 +112,9 @@ class Control:
         """A request; what is wrong with it is in the answer."""
         try:
             request = json.loads(data)
+            if "session" in request:
+                reply(self.server.session_admin.receive(request))
+                return
             if "cancel" in request:
                 self._cancel(reply)
             elif self.activation is not None:

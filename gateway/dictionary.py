@@ -358,7 +358,9 @@ class _Reader:
         if name not in self.resolved:
             if name in self.open:
                 chain = " > ".join([*self.open[self.open.index(name) :], name])
-                raise self.refused(place, f"component {name} holds itself ({chain}): break the ring")
+                raise self.refused(
+                    place, f"component {name} holds itself ({chain}): break the ring"
+                )
             self.open.append(name)
             self.resolved[name] = self._within(self.components[name])
             self.open.pop()

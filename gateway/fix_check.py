@@ -109,7 +109,9 @@ def check_message(wire, slot, strict, buffer, count):
                     return problem, wrong
                 depth -= 1
             elif problem != FINE:
-                return problem, (frames[depth]["count_tag"] if problem == GROUP_COUNT_WRONG else tag)
+                return problem, (
+                    frames[depth]["count_tag"] if problem == GROUP_COUNT_WRONG else tag
+                )
         if depth == 0:
             level, place, problem = _in_message(wire, slot, place, index, word)
             if problem != FINE and strict != 0:

@@ -80,10 +80,7 @@ level_dtype = np.dtype(
 )
 #: A level that is open while a message is checked; the first one is header, body and trailer.
 frame_dtype = np.dtype(
-    [
-        (name, "i8")
-        for name in ("level", "stamp", "count_tag", "entries", "entries_max", "order")
-    ],
+    [(name, "i8") for name in ("level", "stamp", "count_tag", "entries", "entries_max", "order")],
     align=True,
 )
 
@@ -267,7 +264,9 @@ class _Rules:
                     f"{DEPTH_MAX} others, at most {DEPTH_MAX - 1}: take it out"
                 )
             groups = self._groups(group.members, depth)
-            key = tuple((m.tag, m.required, of) for m, of in zip(group.members, groups, strict=True))
+            key = tuple(
+                (m.tag, m.required, of) for m, of in zip(group.members, groups, strict=True)
+            )
             if key not in self.known:
                 self.known[key] = self._new_level(group.members, depth, groups)
             self.known[group] = self.known[key]

@@ -106,7 +106,8 @@ def in_words(schedule: Schedule) -> str:
     opens, closes = _short(schedule.starts), _short(schedule.ends)
     if schedule.end_zone.key != schedule.zone.key:
         opens += f" {schedule.zone}"
-    extra = f", {len(schedule.holidays)} holidays" if schedule.holidays else ""
+    count = len(schedule.holidays)
+    extra = f", {count} holiday{'s' if count > 1 else ''}" if count else ""
     if schedule.end_day >= 0:
         (start_day,) = schedule.days
         days = f"{DAYS[start_day]} {opens} - {DAYS[schedule.end_day]} {closes}"

@@ -40,6 +40,7 @@ from gateway.journal_files import JournalFiles, cut_torn_tail, look_at, segments
 from gateway.replay import Replayed, Replayer
 from gateway.sent import Sent
 from gateway.session import Sessions
+from gateway.session_admin import SessionAdmin
 from gateway.session_table import SessionTable
 from gateway.subscriptions import Subscriptions
 from gateway.wire import CONNECTIONS_MAX, Wake
@@ -59,6 +60,7 @@ class Server:
         self.outbox = allocate_outbox()
         self.wire = wire.allocate()
         self.session_table = SessionTable(self)
+        self.session_admin = SessionAdmin(self.session_table)
         self.sessions = Sessions(self)
         self.connections = Connections(self)
         self.subscriptions = Subscriptions(self)

@@ -10,8 +10,9 @@ with `sender` and `target` (without `sender`: the only session with that target)
 | pause, resume, remove, logout | | logout: `why` goes into Text(58) |
 | reset | `next_in`, `next_out` | left out: 1, both |
 
-What holds is in `sessions.json` before the server is told, so a restart in between is harmless. No
-answer and no log line has a password or a hash.
+What holds is in `sessions.json` before the server is told, so a restart in between is harmless; the
+file is on the disk by then, for which the loop waits some milliseconds. No answer and no log line
+has a password or a hash.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class SessionServer(Protocol):
     def session_views(self) -> list[dict[str, Any]]:
         """What only the running server knows, a row for each session:
 
-        `sender`, `target`, `state` (off, on, logging out), `next_in`, `next_out`, `last_in_ns`,
-        `last_out_ns` (0: never), `owed_bytes`, `address` (empty: not connected).
+        `sender`, `target`, `begin_string`, `state` (off, on, logging out), `next_in`, `next_out`,
+        `last_in_ns`, `last_out_ns` (0: never), `owed_bytes`, `address` (empty: not connected).
         """
 
 
@@ -106,7 +107,7 @@ class SessionAdmin:
             why = in_words(error)
         except (UserError, OSError, ValueError) as error:
             why = str(error)
-        log.warning("session request refused", verb=str(verb)[:NAME_SIZE_MAX], why=why)
+        log.warning("session request refused", verb=repr(verb)[:NAME_SIZE_MAX], why=why)
         return {"error": why}
 
     # --- verbs --------------------------------------------------------------------------------
@@ -184,7 +185,10 @@ class SessionAdmin:
         if not isinstance(first, int) or isinstance(first, bool) or first < 0:
             raise UserError(f"from {first!r} must be a number from 0 on")
         wanted = [self._session(request)] if "target" in request else self.sessions
-        live = {(view["sender"], view["target"]): view for view in self.server.session_views()}
+        live = {
+            SessionId(view["sender"], view["target"], view["begin_string"]): view
+            for view in self.server.session_views()
+        }
         now: list[dict[str, Any]] = []
         size = 0
         for place, session in enumerate(wanted[first:], first):
@@ -236,15 +240,13 @@ class SessionAdmin:
         """The session that is meant."""
         sender, target = request.get("sender"), request.get("target")
         found = [
-            session
-            for session in self.sessions
-            if session.target_comp_id == target and sender in (None, session.sender_comp_id)
+            session for session in self.sessions if session.id.fits(str(target), str(sender or ""))
         ]
         if len(found) == 1:
             return found[0]
         if found:
-            senders = ", ".join(session.sender_comp_id for session in found)
-            raise UserError(f"target {target!r} has several senders: {senders}: name one")
+            names = ", ".join(str(session.id) for session in found)
+            raise UserError(f"target {target!r} is of several sessions: {names}: name one")
         known = ", ".join(map(str, self._ids()[:10])) or "none"
         raise UserError(f"no session with target {target!r}, sender {sender or 'any'!r}: {known}")
 
@@ -257,7 +259,9 @@ def _view(session: Session, live: dict[str, Any]) -> dict[str, Any]:
         "client": session.client,
         "enabled": session.enabled,
         "schedule": schedule.in_words(schedule.from_settings(session)),
-    } | {key: value for key, value in live.items() if key not in ("sender", "target")}
+    } | {
+        key: value for key, value in live.items() if key not in ("sender", "target", "begin_string")
+    }
 
 
 def _only(request: Request, *more: str) -> None:

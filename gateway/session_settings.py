@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, time
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     SecretStr,
     ValidationError,
     model_validator,
@@ -57,7 +58,7 @@ HASH_PASSES_MAX = 16
 HASH_LANES_MAX = 16
 
 #: A key that looks like this and is none of ours may hold a password: its value is never shown.
-SECRET_KEY = re.compile(r"pass?w|pwd|secret", re.IGNORECASE)
+SECRET_KEY = re.compile(r"pass?w|pass|pwd|secret", re.IGNORECASE)
 
 
 class SessionId(NamedTuple):
@@ -68,7 +69,14 @@ class SessionId(NamedTuple):
     begin: str = "FIX.4.4"
 
     def __str__(self) -> str:
-        return f"{self.begin}:{self.sender}->{self.target}"
+        version = "" if self.begin == "FIX.4.4" else f"{self.begin}:"
+        return f"{version}{self.sender}->{self.target}"
+
+    def fits(self, target: str, sender: str = "") -> bool:
+        """Whether a person means it: `CLIENT1`, or `FIX.4.2:CLIENT1` where there are two."""
+        return target in (self.target, f"{self.begin}:{self.target}") and sender in (
+            "", self.sender,
+        )  # fmt: skip
 
 
 def _known_zone(value: str) -> str:
@@ -111,6 +119,12 @@ def _hidden(value: object) -> object:
     return value if value is None or isinstance(value, SecretStr) else SecretStr(str(value))
 
 
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if not isinstance(value, str | IPv4Network | IPv6Network):
+        raise ValueError("write an address or a network such as 10.1.0.0/16")
+    return ip_network(value)  # its error names the value and what is wrong with it
+
+
 CompId = Annotated[str, Field(min_length=1, max_length=COMP_ID_SIZE_MAX, pattern=r"^[!-~]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=8, pattern=r"^[!-~]+$")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
@@ -122,8 +136,7 @@ TimeOfDay = Annotated[time, BeforeValidator(_time_text), AfterValidator(_whole_s
 Rate = Annotated[int, Field(ge=0, le=RATE_MAX)]
 Seconds = Annotated[int, Field(ge=1, le=3600)]
 HeartBtInt = Annotated[int, Field(ge=0, le=HEART_BT_INT_MAX)]
-FillStyle = Literal["F", "1/2"]
-Precision = Literal[0, 3, 6, 9]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 
 class Session(BaseModel):
@@ -135,9 +148,7 @@ class Session(BaseModel):
     # --- who ------------------------------------------------------------------------------
     begin_string: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"] = "FIX.4.4"
     #: Only with FIXT.1.1, which carries FIX 5.0 SP2: DefaultApplVerID(1137) of our Logon.
-    default_appl_ver_id: Annotated[Literal["", "9"], BeforeValidator(_appl_ver_id)] = Field(
-        default_factory=lambda data: "9" if data.get("begin_string") == "FIXT.1.1" else ""
-    )
+    default_appl_ver_id: Annotated[Literal["", "9"], BeforeValidator(_appl_ver_id)] = ""
     sender_comp_id: CompId  # ours
     target_comp_id: CompId  # theirs
     client: Name
@@ -163,13 +174,9 @@ class Session(BaseModel):
     mifid_fields: bool = False  # fills carry 574 and 2524, which old stock dictionaries lack
     echo_tags: Annotated[list[int], Field(max_length=ECHO_TAGS_MAX)] = []  # given back on reports
     #: ExecType(150) of fills: F trade, or 1 and 2 as before FIX 4.3. FIX.4.2 has only the latter.
-    fill_style: FillStyle = Field(
-        default_factory=lambda data: "1/2" if data.get("begin_string") == "FIX.4.2" else "F"
-    )
+    fill_style: Literal["F", "1/2"] = "F"
     #: Digits of a second in our timestamps. Any number is read.
-    timestamp_precision: Precision = Field(
-        default_factory=lambda data: 3 if data.get("begin_string") == "FIX.4.2" else 6
-    )
+    timestamp_precision: Literal[0, 3, 6, 9] = 6  # FIX.4.2: 3
 
     # --- time -----------------------------------------------------------------------------
     check_latency: bool = True  # SendingTime(52) may be `max_latency` seconds off
@@ -183,7 +190,7 @@ class Session(BaseModel):
     # --- orders ---------------------------------------------------------------------------
     cancel_on_disconnect: bool = False
     orders_per_second: Rate = 0  # 0: no throttle
-    burst: Rate = Field(default_factory=lambda data: data.get("orders_per_second", 0))
+    burst: Rate = 0  # orders at once; left out: orders_per_second
     #: BusinessRejectReason(380) of a throttled order. A value that the client's dictionary does
     #: not have makes its engine reject our reject; 0 (other) is in all of them.
     throttle_reject: Annotated[int, Field(ge=0, le=99)] = 0
@@ -199,7 +206,7 @@ class Session(BaseModel):
     username: Annotated[str, Field(max_length=64, pattern=r"^[ -~]*$")] = ""  # Username(553)
     #: Of Password(554), as `si session password` makes it. Never shown, logged or answered.
     password_hash: Annotated[SecretStr | None, BeforeValidator(_hidden)] = None
-    allowed_remote_addresses: list[IPv4Network | IPv6Network] = []  # none: from anywhere
+    allowed_remote_addresses: list[Network] = []  # none: from anywhere
 
     # --- schedule (gateway/schedule.py) -----------------------------------------------------
     start_time: TimeOfDay | None = None
@@ -208,9 +215,9 @@ class Session(BaseModel):
     end_day: Day | None = None
     weekdays: list[Day] = []  # days on which a daily session starts; none: every day
     time_zone: Zone = "UTC"
-    end_time_zone: Zone = Field(default_factory=lambda data: data.get("time_zone", "UTC"))
+    end_time_zone: Zone = "UTC"  # left out: time_zone
     holidays: Annotated[list[date], Field(max_length=HOLIDAYS_MAX)] = []  # none starts on them
-    non_stop_session: bool = Field(default_factory=lambda data: data.get("start_time") is None)
+    non_stop_session: bool = True  # left out: whether there are no times
 
     @model_validator(mode="before")
     @classmethod
@@ -225,6 +232,10 @@ class Session(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Session:
+        # What was left out stays unset, so that it follows again when the other setting changes.
+        for name, value in _following(self).items():
+            if name not in self.model_fields_set:
+                self.__dict__[name] = value
         checks = (_of_version, _of_messages, _of_limits, _of_quotes, _of_access, _of_schedule)
         problems = [problem for check in checks for problem in check(self)]
         if problems:
@@ -249,6 +260,19 @@ class Session(BaseModel):
         if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
             peer = peer.ipv4_mapped  # how a socket of both families shows an IPv4 peer
         return any(peer in network for network in self.allowed_remote_addresses)
+
+
+def _following(session: Session) -> dict[str, object]:
+    """Defaults that depend on other settings."""
+    begin = session.begin_string
+    return {
+        "default_appl_ver_id": "9" if begin == "FIXT.1.1" else "",
+        "fill_style": "1/2" if begin == "FIX.4.2" else "F",
+        "timestamp_precision": 3 if begin == "FIX.4.2" else 6,
+        "burst": session.orders_per_second,
+        "end_time_zone": session.time_zone,
+        "non_stop_session": session.start_time is None,
+    }
 
 
 # --- what does not go together ------------------------------------------------------------------

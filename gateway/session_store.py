@@ -108,20 +108,26 @@ def _read_session(path: Path, index: int, row: Any) -> Session:
 def _read_removed(path: Path, index: int, row: Any) -> SessionId:
     if (
         not isinstance(row, dict)
-        or set(row) != {"sender_comp_id", "target_comp_id"}
+        or set(row) != {"begin_string", "sender_comp_id", "target_comp_id"}
         or not all(isinstance(value, str) for value in row.values())
     ):
-        raise _refused(path, f"removed[{index}] must have sender_comp_id and target_comp_id")
-    return SessionId(row["sender_comp_id"], row["target_comp_id"])
+        raise _refused(
+            path, f"removed[{index}] must have begin_string, sender_comp_id, target_comp_id"
+        )
+    return SessionId(row["sender_comp_id"], row["target_comp_id"], row["begin_string"])
 
 
 def write(directory: Path, stored: Stored) -> None:
-    """Replace the file, on the disk when this returns. Raises OSError; the file is then as before."""
+    """Replace the file, on the disk when this returns. Raises OSError; then nothing changed."""
     tree = {
         "version": VERSION,
         "sessions": [as_data(session) for session in stored.sessions],
         "removed": [
-            {"sender_comp_id": gone.sender, "target_comp_id": gone.target}
+            {
+                "begin_string": gone.begin,
+                "sender_comp_id": gone.sender,
+                "target_comp_id": gone.target,
+            }
             for gone in stored.removed
         ],
     }

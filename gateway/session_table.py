@@ -42,6 +42,7 @@ class SessionTable:
         self.schedules: dict[int, schedule.Schedule] = {}
         self._slots: dict[tuple[Path | None, Path | None, str], int] = {}
         self._dictionaries: dict[int, Dictionary] = {}
+        self.config = server.config
 
     # --- asked on the way ---------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class SessionTable:
                 {
                     "sender": session_id.sender,
                     "target": session_id.target,
-                    "begin": session_id.begin,
+                    "begin_string": session_id.begin,
                     "state": SessionState(row["state"]).name.lower().replace("_", " "),
                     "next_in": int(row["next_in"]),
                     "next_out": int(row["next_out"]),

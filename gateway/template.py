@@ -52,8 +52,57 @@ client = "client1"
 sender_comp_id = "SI"
 target_comp_id = "CLIENT2"
 client = "client2"
-# reset_on_logon = false    # true: sequence numbers start at 1 with every logon
-# mifid_fields = false      # true: fills carry 574 and 2524, which FIX 4.4's stock dictionary lacks
+# Every setting of a session, with its default. Keys are QuickFIX's, in snake case; `si session
+# import FILE.cfg` makes them of a QuickFIX file. `si session` changes them while the engine runs:
+# what was changed there is in sessions.json, which holds over this file.
+#
+# begin_string = "FIX.4.4"            # or FIX.4.2, or FIXT.1.1 (FIX 5.0 SP2)
+# default_appl_ver_id = "9"           # with FIXT.1.1 only
+# enabled = true                      # false: no Logon is taken
+# reset_on_logon = false              # true: sequence numbers start at 1 with every logon
+# reset_on_logout = false
+# reset_on_disconnect = false
+# validation = "tolerant"             # strict: what the dictionary does not have is rejected
+# data_dictionary = "FIX44.xml"       # your own, in QuickFIX's format; without: the stock one
+# app_data_dictionary = "FIX50SP2.xml"        # with FIXT.1.1, the two instead of one
+# transport_data_dictionary = "FIXT11.xml"
+# mifid_fields = false                # true: fills carry 574 and 2524, which FIX 4.4's stock
+#                                     # dictionary lacks
+# echo_tags = []                      # custom tags of an order, given back on its reports
+# fill_style = "F"                    # ExecType(150) of fills: F, or "1/2" (FIX.4.2 always)
+# timestamp_precision = 6             # digits of a second, 0, 3, 6 or 9 (FIX.4.2: 3)
+# enable_last_msg_seq_num_processed = false   # 369 in every header
+# send_next_expected_msg_seq_num = false      # 789 in Logons; not with FIX.4.2
+# max_messages_in_resend_request = 0  # we ask in pieces of so many; 0: all at once
+# resend_max_messages = 0             # sent again in a second; 0: the server's bound only
+# check_latency = true                # SendingTime may be so many seconds off:
+# max_latency = 120
+# requires_orig_sending_time = true   # with PossDupFlag(43)=Y
+# heart_bt_int_min = 0                # seconds that a Logon may ask for
+# heart_bt_int_max = 3600
+# logon_timeout = 10                  # seconds
+# logout_timeout = 2
+# cancel_on_disconnect = false        # true: orders with the desk are cancelled
+# orders_per_second = 0               # 0: no throttle
+# burst = 0                           # orders at once; left out: as orders_per_second
+# throttle_reject = 0                 # BusinessRejectReason(380); the client's dictionary must
+#                                     # have the value, or its engine rejects our reject
+# quotes = "none"                     # quote, mass_quote or market_data: sent without asking
+# quote_instruments = ["*"]           # ISINs; * for all
+# quote_interval_ms = 0               # 0: every change
+# ioi = false                         # true: indications of interest
+# username = ""                       # 553 of the Logon; with the hash of 554, which
+# password_hash = "$argon2id$..."     # `si session password DIR TARGET --print` makes
+# allowed_remote_addresses = []       # such as "10.1.0.0/16"; none: from anywhere
+# start_time = 07:00:00               # without times: non-stop. Each window is a new session:
+# end_time = 19:00:00                 # numbers start at 1. An end not after the start is the
+# time_zone = "UTC"                   # next day's
+# end_time_zone = "America/New_York"  # where the end has another zone than the start
+# weekdays = ["mon", "tue", "wed", "thu", "fri"]   # days that a session starts on; none: all
+# start_day = "sun"                   # instead of weekdays: one session a week, from start_day
+# end_day = "fri"                     # at start_time to end_day at end_time
+# holidays = [2026-12-25]             # no session starts on these days
+# non_stop_session = true             # the default without times
 
 [[clients]]
 name = "client1"

@@ -15,7 +15,6 @@ import numpy as np
 from engine import regimes, schema, tables
 from engine.enums import Route
 from engine.limits import VENUES_MAX
-from gateway import session_store
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.swap import Swap, venue_rows
@@ -40,7 +39,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     _put_rules(server, now_ns)
     _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
-    server.session_table.load(session_store.read(config.directory, config.fix.sessions), now_ns)
+    server.session_table.load(server.session_admin.sessions, now_ns)
     if loaded is not None:
         _put_instruments(server, loaded, now_ns)
         lines = _in_words(server, loaded)
@@ -51,7 +50,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
         lines = [f"reference data as activated before: snapshot {hash_digits(active)}"]
     lines += [
         f"{int(server.tables.counters[0]['venues'])} venues, {len(config.clients)} clients, "
-        f"{len(config.fix.sessions)} FIX sessions",
+        f"{len(server.session_admin.sessions)} FIX sessions",
         f"policy {config.quoting.policy} {config.quoting.policy_param}",
     ]
     return lines

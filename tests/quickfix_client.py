@@ -1,6 +1,6 @@
-"""A FIX 4.4 client made of QuickFIX alone, so that our codec is not tested with itself.
+"""A FIX client made of QuickFIX alone, so that our codec is not tested with itself.
 
-It validates what it receives against the stock dictionary; what it objects to it says in a
+It validates what it receives against the stock dictionaries; what it objects to it says in a
 Reject(35=3) or BusinessMessageReject(35=j), kept in `objections`.
 """
 
@@ -26,16 +26,27 @@ class Peer:
     port: int
     server_comp_id: str
     client_comp_id: str
+    begin: str = "FIX.4.4"
 
 
-def dictionary() -> Path | None:
-    """The stock FIX44.xml: the one named, the one QuickFIX installs, or the one beside us."""
-    named = os.environ.get("SI_FIX44_XML")
-    candidates = [
-        Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml",
-        ROOT.parent / "shared" / "data" / "fix" / "FIX44.xml",
+def dictionary(name: str) -> Path | None:
+    """A stock dictionary: of the folder named, the one QuickFIX installs, or the one beside us."""
+    named = os.environ.get("SI_FIX_DICTIONARIES")
+    folders = [
+        Path(sys.prefix) / "share" / "quickfix",
+        ROOT.parent / "shared" / "data" / "fix",
     ]
-    return next((p for p in ([Path(named)] if named else candidates) if p.is_file()), None)
+    paths = [folder / name for folder in ([Path(named)] if named else folders)]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def of_version(begin: str) -> str:
+    """QuickFIX's settings for a version: its dictionaries."""
+    if begin == "FIXT.1.1":
+        return f"""DefaultApplVerID=FIX.5.0SP2
+TransportDataDictionary={dictionary("FIXT11.xml")}
+AppDataDictionary={dictionary("FIX50SP2.xml")}"""
+    return f"DataDictionary={dictionary(begin.replace('FIX.', 'FIX').replace('.', '') + '.xml')}"
 
 
 def settings(peer: Peer, folder: Path) -> str:
@@ -55,7 +66,7 @@ ResetOnDisconnect=N
 FileStorePath={folder}
 FileLogPath={folder}
 UseDataDictionary=Y
-DataDictionary={dictionary()}
+{of_version(peer.begin)}
 ValidateUserDefinedFields=N
 ValidateFieldsOutOfOrder=Y
 ValidateFieldsHaveValues=Y
@@ -63,7 +74,7 @@ CheckCompID=Y
 CheckLatency=Y
 
 [SESSION]
-BeginString=FIX.4.4
+BeginString={peer.begin}
 SenderCompID={peer.client_comp_id}
 TargetCompID={peer.server_comp_id}
 SocketConnectHost=127.0.0.1
@@ -88,6 +99,7 @@ class Client(quickfix.Application):  # type: ignore[misc]
 
     def __init__(self, peer: Peer, folder: Path) -> None:
         super().__init__()
+        self.begin = peer.begin
         self.logged_on = threading.Event()
         self.logged_out = threading.Event()
         self.reports: queue.Queue[Fields] = queue.Queue()
@@ -100,7 +112,7 @@ class Client(quickfix.Application):  # type: ignore[misc]
         self._store = quickfix.FileStoreFactory(self._settings)
         self._log = quickfix.FileLogFactory(self._settings)
         self._initiator = quickfix.SocketInitiator(self, self._store, self._settings, self._log)
-        self._id = quickfix.SessionID("FIX.4.4", peer.client_comp_id, peer.server_comp_id)
+        self._id = quickfix.SessionID(peer.begin, peer.client_comp_id, peer.server_comp_id)
 
     @property
     def session(self) -> quickfix.Session:
@@ -162,7 +174,7 @@ class Client(quickfix.Application):  # type: ignore[misc]
 
     def send(self, message_type: str, fields: Fields) -> None:
         message = quickfix.Message()
-        message.getHeader().setField(quickfix.BeginString("FIX.4.4"))
+        message.getHeader().setField(quickfix.BeginString(self.begin))
         message.getHeader().setField(quickfix.MsgType(message_type))
         for tag, value in fields.items():
             message.setField(quickfix.StringField(tag, value))

@@ -1,4 +1,4 @@
-"""The venue as QuickFIX sees it: an independent FIX 4.4 client with the stock dictionary."""
+"""The venue as QuickFIX sees it: an independent client of each version, stock dictionaries."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,11 +10,14 @@ import pytest
 pytest.importorskip("quickfix", reason="QuickFIX is not installed (make test-quickfix)")
 
 from tests.quickfix_client import Client, Fields, Peer, dictionary
-from tests.venue import KeepFresh, running, sample, venue_quote
+from tests.venue import Engine, KeepFresh, running, sample, venue_quote
 
 pytestmark = [
     pytest.mark.quickfix,
-    pytest.mark.skipif(dictionary() is None, reason="no FIX44.xml (SI_FIX44_XML names one)"),
+    pytest.mark.skipif(
+        dictionary("FIX50SP2.xml") is None,
+        reason="no stock dictionaries (SI_FIX_DICTIONARIES names their folder)",
+    ),
 ]
 
 # --- all that depends on the sample configuration of `si init` ---
@@ -35,6 +38,7 @@ def order(isin: str, qty: int, px: str, tif: str) -> Fields:
         55: isin,
         48: isin,
         22: "4",  # ISIN
+        21: "1",
         54: "1",  # buy
         38: str(qty),
         40: "2",  # limit
@@ -51,25 +55,44 @@ QTY = 10
 LIS_QTY = 2_000
 
 
+VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def begin(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """`si init`, free ports, `si serve` with a market, and at the end a clean exit on SIGTERM."""
-    folder = sample(tmp_path_factory.mktemp("venue") / "si", quoting={"stale_ms": 5_000})
-    with running(folder) as engine, KeepFresh(engine, venue_quote(ISIN, BID, ASK)):
-        yield Venue(
-            Peer(engine.fix_port, "SI", "CLIENT1"),
-            fills=order(ISIN, QTY, ASK, IOC),
-            goes_to_desk=order(ISIN, LIS_QTY, ASK, DAY),
-            unknown=order(UNKNOWN_ISIN, QTY, ASK, IOC),
-        )
-    engine.verify()
+    sessions = [
+        {"begin_string": begin, "sender_comp_id": "SI", "target_comp_id": "CLIENT1",
+         "client": "client1"}
+        for begin in VERSIONS
+    ]  # fmt: skip
+    folder = tmp_path_factory.mktemp("venue") / "si"
+    folder = sample(folder, quoting={"stale_ms": 5_000}, fix={"port": 0, "sessions": sessions})
+    with running(folder) as made, KeepFresh(made, venue_quote(ISIN, BID, ASK)):
+        yield made
+    made.verify()
+
+
+@pytest.fixture(scope="module")
+def venue(engine: Engine, begin: str) -> Venue:
+    return Venue(
+        Peer(engine.fix_port, "SI", "CLIENT1", begin),
+        fills=order(ISIN, QTY, ASK, IOC),
+        goes_to_desk=order(ISIN, LIS_QTY, ASK, DAY),
+        unknown=order(UNKNOWN_ISIN, QTY, ASK, IOC),
+    )
 
 
 # --- from here on nothing depends on it ---
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory, begin: str) -> Path:
     """The client's sequence numbers, which go on from test to test."""
     return tmp_path_factory.mktemp("client")
 
@@ -105,9 +128,14 @@ def report_on(client: Client, clordid: str, exec_type: str, ord_status: str) -> 
     return report
 
 
+def filled(client: Client) -> str:
+    """ExecType(150) of a whole fill."""
+    return "2" if client.begin == "FIX.4.2" else "F"
+
+
 def fill(client: Client, venue: Venue) -> Fields:
     """Send the order that fills; its one report."""
-    report = report_on(client, send_order(client, venue.fills), "F", "2")
+    report = report_on(client, send_order(client, venue.fills), filled(client), "2")
     assert report[14] == report[32] == venue.fills[38]
     assert report[151] == "0"
     assert float(report[31]) == float(report[6]) <= float(venue.fills[44])
@@ -196,7 +224,7 @@ def test_session_messages_are_gap_filled_not_sent_again(client: Client, venue: V
 def test_our_own_gap_makes_the_server_ask_and_answers_once(client: Client, venue: Venue) -> None:
     expected = client.session.getExpectedSenderNum()
     client.session.setNextSenderMsgSeqNum(expected + 5)
-    report = report_on(client, send_order(client, venue.fills), "F", "2")
+    report = report_on(client, send_order(client, venue.fills), filled(client), "2")
     request = client.admin(sent=False, message_type="2")
     assert int(request[7]) <= expected + 5
     assert report[151] == "0"
