@@ -331,6 +331,27 @@ def bench_throughput(
             )
 
 
+@bench.command("sessions")
+def bench_sessions(
+    sessions: Annotated[int, typer.Option(help="How many behave.", min=1, max=254)] = 250,
+    rate: Annotated[int, typer.Option(help="Orders a second of each.", min=1)] = 100,
+    seconds: Annotated[int, typer.Option(help="Of each run.", min=1)] = 10,
+    misbehave: Annotated[str, typer.Option(help="Habits, with commas between; empty: all.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Many sessions at a steady rate, alone and beside one that misbehaves."""
+    from bench import sessions as module
+
+    with friendly():
+        compile_all()
+        habits = [habit for habit in misbehave.split(",") if habit]
+        result = module.run(sessions, rate, seconds, habits, say)
+        if as_json:
+            print(json.dumps(result))
+        else:
+            out.print(module.table(result))
+
+
 @bench.command("refdata")
 def bench_refdata(
     instruments: Annotated[int, typer.Option(help="How many.", min=100)] = 40_000,

@@ -377,7 +377,7 @@ class _Reader:
         return members
 
     def _required(self, element: Element) -> bool:
-        value = element.get("required", "N").upper()
+        value: str = element.get("required", "N").upper()
         if value not in ("Y", "N"):
             what = f"required={element.get('required')!r} of {element.get('name')}: Y or N"
             raise self.refused(element, what)

@@ -33,7 +33,7 @@ _ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
 _BYTE, _HALF, _PAIR = unsigned(8), unsigned(16), unsigned(32)
 
-#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1, FIX 5.0 SP2).
+#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1 and 5.0).
 _DATA_AFTER = np.zeros(2048, np.int64)
 for _length, _data in (
     (93, 89), (90, 91), (95, 96), (212, 213), (348, 349), (350, 351), (352, 353), (354, 355),
@@ -44,10 +44,16 @@ for _length, _data in (
 ):  # fmt: skip
     _DATA_AFTER[_length] = _data
 
-#: Tags of which a second one would change what a message means.
+#: Tags of which a second one would change what a message means: in every message (1), or in those
+#: about one order (2); others may list instruments.
 _ONCE = np.zeros(128, np.uint8)
-for _tag in (8, 9, 34, 35, 49, 52, 56, 11, 15, 22, 38, 40, 41, 43, 44, 48, 54, 55, 59):
+for _tag in (8, 9, 34, 35, 43, 49, 52, 56):
     _ONCE[_tag] = 1
+for _tag in (11, 15, 22, 38, 40, 41, 44, 48, 54, 55, 59):
+    _ONCE[_tag] = 2
+_IS_ORDER = np.zeros(256, np.uint8)
+for _char in b"DFGH":
+    _IS_ORDER[_char] = 1
 
 
 @njit
@@ -208,7 +214,9 @@ def tokenize(buffer, start, size, fields, parts, generation):
                 fields[tag, 1] = value
                 fields[tag, 2] = at - value
             elif tag < 128 and _ONCE[tag] != 0:
-                return TAG_TWICE, tag, count
+                about_order = fields[35, 2] == 1 and _IS_ORDER[buffer[fields[35, 1]]] != 0
+                if _ONCE[tag] == 1 or about_order:
+                    return TAG_TWICE, tag, count
             if 90 <= tag < 2048 and _DATA_AFTER[tag] != 0:
                 data_size, good = read_int(buffer, value, at - value)
                 if not good or data_size < 0:

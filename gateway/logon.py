@@ -182,7 +182,9 @@ class Logons:
             row["resend_to"] = seq - 1
             if theirs is None:  # else our 789 has asked
                 sessions.ask_for(session_id, expected)
-        server.subscriptions.logged_on(session_id)
+        server.subscriptions.log_on(
+            session_id, settings.quotes, settings.quote_instruments, settings.quote_interval_ms
+        )
 
     def _answer(self, session_id: int, heartbeat: int, reset: bool, settings: Session) -> None:
         fields: Fields = [(98, 0), (108, heartbeat)]

@@ -11,12 +11,15 @@ from engine.jit import copy_bytes, njit
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
+from gateway.quote_stream import is_due, pump
 from gateway.recorder import on_feed, on_timer
 from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
+QUOTES_IDLE = 8  # messages to subscribers when nothing else is to be done, some 5 us each
+QUOTES_BUSY = 2  # and between inputs
 
 LISTENER, SIGNAL, DESK, FEED, CHECKER = -1, -2, -3, -4, -5  # epoll data of what is no connection
 
@@ -38,7 +41,7 @@ def run(tables, outbox, wire, journal, policy):
                 loop["epoll_fd"],
                 wire.poll.ctypes.data,
                 CONNECTIONS_MAX,
-                0 if loop["busy"] != 0 else loop["wait_ms"],
+                0 if loop["busy"] != 0 or is_due(loop) else loop["wait_ms"],
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
@@ -47,8 +50,8 @@ def run(tables, outbox, wire, journal, policy):
             else:
                 idle += 1
                 while_idle(tables, wire, journal, idle)
-                if loop["wait_ms"] == 0 and idle & 31 != 0:  # busy: not every look at the clock
-                    continue
+                if loop["wait_ms"] == 0 and idle & 31 != 0 and not is_due(loop):
+                    continue  # busy: not every look at the clock
         ts_ns = sc.now_ns(wire.timespec)
         while loop["ready_next"] < loop["ready"] and wake == Wake.NOTHING:
             word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
@@ -67,6 +70,9 @@ def run(tables, outbox, wire, journal, policy):
                 wake = Wake.CHECKED
             else:
                 wake = _serve(tables, outbox, wire, journal, source, events, ts_ns, policy)
+        if wake == Wake.NOTHING and loop["streams"] != 0:
+            budget = QUOTES_BUSY if idle == 0 else QUOTES_IDLE
+            _tell_quotes(tables, wire, journal, ts_ns, budget)
         # A clock that was set back must not stop the ticks.
         if wake == Wake.NOTHING and abs(ts_ns - loop["next_tick_ns"] + TICK_NS) >= TICK_NS:
             wake = _tick(tables, outbox, wire, journal, ts_ns)
@@ -116,6 +122,18 @@ def _take(tables, outbox, wire, journal, connection_id, ts_ns, policy):
     make_durable(wire)
     flush(wire, connection_id)
     return wake
+
+
+@njit
+def _tell_quotes(tables, wire, journal, ts_ns, budget):
+    """Changes of our quotes to those who subscribed, and out."""
+    if pump(tables, wire, journal, ts_ns, budget) == 0:
+        return
+    make_durable(wire)
+    for at in range(wire.loop[0]["streams"]):
+        connection_id = wire.sessions[wire.streaming[at]]["connection"]
+        if connection_id >= 0:
+            flush(wire, connection_id)
 
 
 @njit

@@ -74,6 +74,15 @@ def take_seq(wire, session_id, ts_ns):
     return seq
 
 
+@inlined
+def note_change(wire, instrument_id):
+    """Whoever subscribed to the instrument's quote has something to be told."""
+    if instrument_id < wire.wanted.shape[1]:
+        loop = wire.loop[0]
+        wire.changes[loop["changes"] & (wire.changes.shape[0] - 1)] = instrument_id
+        loop["changes"] += 1
+
+
 @njit
 def emit(tables, outbox, wire, journal, ts_ns):
     """Journal all that the last input caused, then queue the reports to their sessions."""
@@ -100,6 +109,7 @@ def emit(tables, outbox, wire, journal, ts_ns):
     for i in range(counts["quotes"]):
         put_record(journal.buffer, jn.body_at(journal), outbox.quotes[i])
         jn.end_frame(journal, jn.QUOTE, -1, 0, ts_ns, quote_size)
+        note_change(wire, outbox.quotes[i]["instrument"])
 
 
 @njit

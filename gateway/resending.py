@@ -1,7 +1,8 @@
 """ResendRequest(2): reports again from the journal, gap fills for what is not sent again.
 
-A request is answered piece by piece, between the orders of all others: however often and however
-much somebody asks for, nobody else waits for it. A new request takes the place of an unfinished one.
+A request is answered piece by piece (`resend.py`), between the orders of all others: however often
+and however much somebody asks for, nobody else waits for it. A new request takes the place of an
+unfinished one.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import simplefix
 
-from gateway import fix_message as fm
-from gateway import recorder
-from gateway.fix_message import Fields, number, text
+from engine.limits import SEGMENT_SIZE
+from gateway import resend
+from gateway.fix_message import number, text
 
 if TYPE_CHECKING:
     from gateway.server import Server
     from gateway.session import Sessions
 
-CHUNK = 32  # messages sent again before others get their turn
-OWED_MAX = 512 << 10  # bytes: no more is sent again while a client owes us this much reading
+SECOND_NS = 1_000_000_000
+CHUNK = 16  # messages sent again before others get their turn, some 2 us each
 
 
 class Backlog(NamedTuple):
-    """What is still to be sent again: journal positions by number, from `first` on."""
+    """What is still to be sent again: `resend.backlog` and the journal positions of all of it."""
 
-    first: int
+    rows: Any
     places: Any
 
 
@@ -38,11 +39,7 @@ class Resends:
         self.sessions = sessions
         self.backlog: dict[int, Backlog] = {}
         self.used: dict[int, tuple[int, int]] = {}  # by session: second, messages in it
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is anything to go on with."""
-        return bool(self.backlog)
+        self.busy = False  # there is something to go on with at once
 
     def requested(self, session_id: int, message: simplefix.FixMessage) -> None:
         """A ResendRequest(2) of theirs."""
@@ -64,7 +61,8 @@ class Resends:
 
     def begin(self, session_id: int, first: int, last: int) -> None:
         """Send the messages `first` to `last` again."""
-        self.backlog[session_id] = Backlog(first, self.server.sent.places(session_id, first, last))
+        places = np.ascontiguousarray(self.server.sent.places(session_id, first, last))
+        self.backlog[session_id] = Backlog(resend.new_backlog(first), places)
         self._some(session_id)
 
     def forget(self, session_id: int) -> None:
@@ -73,64 +71,43 @@ class Resends:
 
     def go_on(self) -> None:
         """A piece for each session that has a resend unfinished."""
+        self.busy = False
         for session_id in list(self.backlog):
             self._some(session_id)
 
     def _allowance(self, session_id: int) -> int:
         """Messages that may be sent again now."""
         server = self.server
-        row = server.wire.sessions[session_id]
-        connection = server.wire.connections[row["connection"]]
-        if connection["tx_end"] - connection["tx_start"] > OWED_MAX:
-            return 0
         limit = self.sessions.settings(session_id).resend_max_messages
         if limit == 0:
             return CHUNK
-        second = server.now_ns() // 1_000_000_000
-        since, used = self.used.get(session_id, (second, 0))
-        used = used if since == second else 0
-        allowed = min(CHUNK, limit - used)
-        self.used[session_id] = second, used + allowed
-        return allowed
+        since, used = self.used.get(session_id, (0, 0))
+        return min(CHUNK, limit - (used if since == server.now_ns() // SECOND_NS else 0))
 
     def _some(self, session_id: int) -> None:
         """As much of a resend as one turn allows."""
         allowed = self._allowance(session_id)
         if allowed <= 0:
-            return
-        first, places = self.backlog.pop(session_id)
-        server = self.server
-        precision = int(server.wire.sessions[session_id]["precision"])
-        stop = first + min(len(places), allowed) - 1
-        gap_from = 0
-        for seq in range(first, stop + 1):
-            raw = server.sent.message(session_id, seq, int(places[seq - first]))
-            if raw is None or fm.msg_type_of(raw) in server.not_sent_again:
-                gap_from = gap_from or seq
-                continue
-            if gap_from:
-                self._fill_gap(session_id, gap_from, seq)
-                gap_from = 0
-            self._send(session_id, seq, fm.again(raw, server.now_ns(), precision))
-        if gap_from:
-            self._fill_gap(session_id, gap_from, stop + 1)
-        if len(places) > allowed:
-            self.backlog[session_id] = Backlog(stop + 1, places[allowed:])
-
-    def _fill_gap(self, session_id: int, first: int, new: int) -> None:
-        header = self.sessions.header(session_id)
-        now_ns = self.server.now_ns()
-        head: Fields = [(43, "Y"), (122, fm.stamp(now_ns, header.precision))]
-        row = self.server.wire.sessions[session_id]
-        if row["last_processed"]:
-            head.append((369, int(row["next_in"]) - 1))
-        body: Fields = [(123, "Y"), (36, new)]
-        self._send(session_id, first, fm.write("4", header, first, now_ns, body, head))
-
-    def _send(self, session_id: int, seq: int, raw: bytes) -> None:
+            return  # the tick goes on
+        rows, places = self.backlog[session_id]
         server = self.server
         server.make_room()
-        data = np.frombuffer(raw, np.uint8).copy()
-        recorder.on_resent(
-            server.wire, server.journal, session_id, seq, data, data.size, server.now_ns()
-        )
+        place = int(places[int(rows[0]["next"])])
+        index = place // SEGMENT_SIZE if place >= 0 else server.files.index
+        before = int(rows[0]["sent"])
+        state = resend.resend(
+            server.wire, server.journal, server.sent.segment(index), index * SEGMENT_SIZE,
+            session_id, rows, places, allowed, server.now_ns(),
+        )  # fmt: skip
+        self._use(session_id, int(rows[0]["sent"]) - before)
+        if state == resend.DONE:
+            del self.backlog[session_id]
+            if rows[0]["quotes"]:
+                server.subscriptions.renew(session_id)
+        elif state != resend.OWED:
+            self.busy = True
+
+    def _use(self, session_id: int, count: int) -> None:
+        second = self.server.now_ns() // SECOND_NS
+        since, used = self.used.get(session_id, (second, 0))
+        self.used[session_id] = second, count + (used if since == second else 0)

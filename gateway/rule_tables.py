@@ -144,7 +144,7 @@ def find_text(wire, slot, owner, buffer, start, size):
 def put_rules(
     tables: Any, slot: int, application: Dictionary, transport: Dictionary | None = None
 ) -> None:
-    """Fill a slot: `tables` is a Wire, or anything with the arrays of `allocate_rules` as attributes.
+    """Fill a slot of `tables`: a Wire, or whatever has the arrays of `allocate_rules`.
 
     UserError where a dictionary is larger than a table; the slot then keeps what it had.
     """

@@ -8,15 +8,17 @@ import numpy as np
 
 from engine import journal as jn
 from engine.limits import SEGMENT_SIZE
-from gateway.journal_files import find_sent, frame_at, look_at
+from gateway.journal_files import find_sent, look_at
 from gateway.wire import SENT_RING
 
 if TYPE_CHECKING:
     from gateway.server import Server
 
+MAPPED_MAX = 8  # older segments
+
 
 class Sent:
-    """Looks into the segment being written and, one at a time, into older ones."""
+    """Looks into the segment being written and, a few at a time, into older ones."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -34,25 +36,18 @@ class Sent:
         places = np.full(numbers.size, -1, np.int64)
         for index in range(server.files.index, -1, -1):
             here = np.full(numbers.size, -1, np.int64)
-            find_sent(self._segment(index), index * SEGMENT_SIZE, session_id, first, here)
+            find_sent(self.segment(index), index * SEGMENT_SIZE, session_id, first, here)
             np.copyto(places, here, where=places < 0)
             if places.min() >= 0:
                 break
         return places
 
-    def message(self, session_id: int, seq: int, position: int) -> bytes | None:
-        """A message as it was first sent, from the journal; None where it is not there."""
-        if position < 0:
-            return None
-        index, offset = divmod(position, SEGMENT_SIZE)
-        frame = frame_at(self._segment(index), offset, 0)
-        if frame.session != session_id or frame.fix_seq != seq:
-            return None
-        return frame.fix if frame.kind in (jn.EXECUTION, jn.FIX_OUT) else None
-
-    def _segment(self, index: int) -> jn.Journal:
+    def segment(self, index: int) -> jn.Journal:
+        """The memory of a segment; of the older ones the last few stay mapped."""
         if index == self.server.files.index:
             return self.server.journal
         if index not in self._old_segments:
-            self._old_segments = {index: look_at(self.server.config.journal, index)}
+            if len(self._old_segments) >= MAPPED_MAX:
+                del self._old_segments[next(iter(self._old_segments))]
+            self._old_segments[index] = look_at(self.server.config.journal, index)
         return self._old_segments[index]

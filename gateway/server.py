@@ -34,7 +34,6 @@ from gateway.connections import Connections
 from gateway.control import REQUEST_SIZE_MAX, Control
 from gateway.credentials import Checker
 from gateway.errors import UserError
-from gateway.fix_message import SESSION_TYPES
 from gateway.inbound import NEEDED_ROOM
 from gateway.journal_files import JournalFiles, cut_torn_tail, look_at, segments
 from gateway.replay import Replayed, Replayer
@@ -58,7 +57,7 @@ class Server:
         self.say = say
         self.tables = allocate(config.capacity)
         self.outbox = allocate_outbox()
-        self.wire = wire.allocate()
+        self.wire = wire.allocate(config.capacity.instruments)
         self.session_table = SessionTable(self)
         self.session_admin = SessionAdmin(self.session_table)
         self.sessions = Sessions(self)
@@ -66,7 +65,6 @@ class Server:
         self.subscriptions = Subscriptions(self)
         self.sent = Sent(self)
         self.checker = Checker()
-        self.not_sent_again = frozenset(SESSION_TYPES)
         self.policy: Policy
         self.files: JournalFiles
         self.stopping_ns = 0
@@ -277,7 +275,7 @@ class Server:
         """What a session's settings ask for when its connection is gone."""
         self.sessions.forget_gap(session_id)
         self.sessions.resends.forget(session_id)
-        self.subscriptions.gone(session_id)
+        self.subscriptions.log_off(session_id)
         settings = self.sessions.settings(session_id)
         if settings.cancel_on_disconnect:
             self.cancel_all(session_id)
@@ -349,6 +347,8 @@ class Server:
     def command(self, command: Any) -> None:
         """A desk command, ours or a person's."""
         recorder.on_desk(self.tables, self.outbox, self.wire, self.journal, command, self.now_ns())
+        if command["action"] in (DeskAction.KILL, DeskAction.RESUME):
+            self.subscriptions.on_kill_switch(int(command["scope"]), int(command["subject"]))
 
     def _tick(self) -> None:
         self.make_room()

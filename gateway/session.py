@@ -386,8 +386,10 @@ class Sessions:
                 session_id, "j", (45, seq), (372, msg_type), (380, 4),
                 (58, "SI-SESSION the session is logging out"), answers=message,
             )  # fmt: skip
-        elif self.server.subscriptions.receive(session_id, message):
-            pass
+        elif msg_type == "V":
+            missing = self.server.subscriptions.request(session_id, message)
+            if missing:
+                self.reject(session_id, message, 1, missing)
         elif msg_type in fm.TYPES[Version(row["version"])]:
             self.send(
                 session_id, "j", (45, seq), (372, msg_type), (380, 3),

@@ -175,7 +175,11 @@ class SessionTable:
         row = self._put(settings, self.server.now_ns())
         if not settings.enabled and self.server.wire.sessions[row]["connection"] >= 0:
             self.server.sessions.logout(row, "the session is paused")
-        self.server.subscriptions.settings_changed(row)
+        if self.server.wire.sessions[row]["connection"] >= 0:
+            self.server.subscriptions.log_off(row)
+            self.server.subscriptions.log_on(
+                row, settings.quotes, settings.quote_instruments, settings.quote_interval_ms
+            )
 
     def pause_session(self, session_id: SessionId, by: str) -> None:
         """Log it out; no Logon is taken until it is resumed."""
@@ -252,4 +256,7 @@ def _out_tags(session: Session, dictionary: Dictionary) -> int:
     for tag, bit in OUT_TAGS.items():
         if tag in members or (session.mifid_fields and tag in (574, 2524)):
             bits |= bit
+    cancel = dictionary.messages.get("Z")
+    if cancel is not None and any(member.tag == 58 for member in cancel.members):
+        bits |= OutTag.CANCEL_TEXT
     return bits

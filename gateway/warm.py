@@ -12,7 +12,7 @@ from engine import journal as jn
 from engine import policy, schema, staging, tables
 from engine.limits import Capacity
 from engine.outbox import allocate_outbox
-from gateway import inbound, journal_files, loop, recorder, replay, wire
+from gateway import inbound, journal_files, loop, quote_stream, recorder, replay, resend, wire
 from gateway.dictionary import shipped
 from gateway.fix_check import check_message
 from gateway.rule_tables import put_rules
@@ -75,6 +75,13 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         w.tables.activate_staged()
         recorder.on_stage_abort(w.tables, w.journal, 1)
 
+    def quotes() -> None:
+        recorder.note_change(w.wire, 0)
+        quote_stream.cancel_all(w.wire, w.journal, 1, 0, 1)
+        quote_stream.walk(w.wire, 1)
+        quote_stream.send_snapshot(w.tables, w.wire, w.journal, 1, 0, 0, 1)
+        quote_stream.send_reject(w.wire, w.journal, 1, 48, raw, 1, 1, 1)
+
     def idle() -> None:
         w.wire.loop[0]["epoll_fd"] = -1
         w.wire.loop[0]["next_second_ns"] = 0
@@ -99,6 +106,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             check_message(w.wire, 0, 0, raw, 0))),
         ("desk", lambda: recorder.on_desk(
             w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
+        ("quotes", quotes),
         ("loop", idle),
         ("sending", lambda: (
             loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0))),
@@ -108,8 +116,10 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             replay.first_difference(source, shadow, 0, 64),
             journal_files.next_whole(source, (1 << 20) - 64),
             journal_files.seek(source, 0, -1, journal_files.ALL_KINDS))),
-        ("resend requests", lambda: journal_files.find_sent(
-            source, 0, 0, 1, np.full(1, -1, np.int64))),
+        ("resend requests", lambda: (
+            journal_files.find_sent(source, 0, 0, 1, np.full(1, -1, np.int64)),
+            resend.resend(w.wire, w.journal, source, 0, 0, resend.new_backlog(1),
+                          np.full(1, -1, np.int64), 1, 1))),
         ("snapshots", lambda: tables.rebuild_indexes(w.tables)),
     ]  # fmt: skip
 
@@ -130,7 +140,9 @@ def lock() -> None:
         inbound.on_message, check_message, recorder.on_boot, recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
         recorder.on_resent, recorder.on_desk, recorder.on_carry, recorder.on_stage_rows,
-        recorder.on_stage_abort, recorder.on_activation, staging.number_rows,
+        recorder.on_stage_abort, recorder.on_activation, recorder.note_change,
+        staging.number_rows, quote_stream.cancel_all, quote_stream.walk,
+        quote_stream.send_snapshot, quote_stream.send_reject, resend.resend,
     ):  # fmt: skip
         if hasattr(function, "disable_compile"):
             function.disable_compile()

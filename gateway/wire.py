@@ -25,6 +25,12 @@ COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
 SENT_RING = 1 << 13  # last outbound messages of a session whose place is remembered
 TEXT_SIZE = 512
 SPARE_CHUNK = 4 << 20  # bytes of the next journal segment written at once
+STREAMED_INSTRUMENTS = 1 << 16  # rows of the instrument table that can be subscribed to
+CHANGES = 1 << 16  # last changes of our quotes that a subscriber may be behind
+REQUESTS_MAX = 1 << 12  # subscriptions at one time; number 0 is for a single snapshot
+REQUEST_BITS = 12  # of a word of `wanted`
+REQUEST_ID_SIZE_MAX = 64  # bytes of an MDReqID(262)
+MASS_QUOTE_MAX = 16  # entries of one MassQuote(i)
 
 
 class SessionState(IntEnum):
@@ -69,6 +75,16 @@ class OutTag(IntEnum):
     MATCH_TYPE = 2  # 574
     REGULATORY_SIDE = 4  # 2524
     ECHO = 8  # what the client said of an order comes back on its reports
+    CANCEL_TEXT = 1 << 20  # 58 in QuoteCancel(Z), which no stock dictionary has there
+
+
+class StreamKind(IntEnum):
+    """How a subscriber is told of our public quotes."""
+
+    NONE = 0
+    QUOTE = 1  # Quote(S), QuoteCancel(Z)
+    MASS_QUOTE = 2  # MassQuote(i), QuoteCancel(Z)
+    MARKET_DATA = 3  # MarketDataSnapshotFullRefresh(W), MarketDataIncrementalRefresh(X)
 
 
 class Wake(IntEnum):
@@ -137,6 +153,28 @@ connection = _dtype(
     "closing",  # 1: we have said goodbye, 2: and ended our side; what still comes is forgotten
 )
 
+#: What a session is told of our quotes, one row per session.
+stream = _dtype(
+    "requests",  # subscriptions it has, 0: none
+    "static",  # the one from its settings, or 0
+    "cursor",  # changes it has been taken past
+    "round_at",  # next instrument of a walk over all of them, or -1
+    "interval_ns",  # between two batches
+    "next_ns",  # no message before
+    "told",  # 1: something was said since the last batch ended
+    "batched",  # instruments waiting in `batch` for their MassQuote
+)
+
+#: A subscription: a MarketDataRequest(V) or a session's setting.
+stream_request = _dtype(
+    "session",  # row, or -1: free
+    "kind",  # StreamKind
+    "sides",  # of MARKET_DATA: 1 bid, 2 offer
+    "incremental",
+    "id_size",  # bytes of its MDReqID(262) in `request_ids`
+    "generation",  # what has been told in an earlier one is cancelled
+)
+
 loop = _dtype(
     "wake",
     "connection",
@@ -164,6 +202,11 @@ loop = _dtype(
     "day",  # of the cached time text
     "stamp_ns",  # its time
     "busy",  # 1: Python has work to do in pieces, between inputs
+    "changes",  # of our quotes since the start
+    "streams",  # sessions that have a subscription
+    "stream_at",  # whose turn it is
+    "stream_settled",  # value of `changes` at which nobody had more to be told
+    "stream_wake_ns",  # when one that waits may go on
 )
 
 
@@ -204,11 +247,25 @@ class Wire(Handle):
     sent: Any  # int64[SESSIONS_MAX, SENT_RING]: journal position by MsgSeqNum
     own_mic: Any  # uint8[4]
     zeros: Any  # uint8[SPARE_CHUNK]
+    changes: Any  # int64[CHANGES]: instruments whose quote changed, a ring
+    streams: Any
+    streaming: Any  # int64[SESSIONS_MAX]: the sessions that have a subscription
+    requests: Any  # stream_request[REQUESTS_MAX]
+    request_ids: Any  # uint8[REQUESTS_MAX, REQUEST_ID_SIZE_MAX]
+    wanted: Any  # int32[SESSIONS_MAX, instruments]: request, and its generation if it was told
+    told: Any  # int64[SESSIONS_MAX, instruments]: QuoteID told last plus 1, 0: nothing yet
+    batch: Any  # int64[MASS_QUOTE_MAX]
     loop: Any
 
 
-def allocate() -> Wire:
-    """Empty tables with every connection free."""
+def allocate(instruments: int = STREAMED_INSTRUMENTS, changes: int = CHANGES) -> Wire:
+    """Empty tables with every connection free; `changes` is a power of two.
+
+    `wanted` and `told` only take memory for sessions that subscribe.
+    """
+    assert changes & (changes - 1) == 0
+    requests = np.zeros(REQUESTS_MAX, stream_request)
+    requests["session"] = -1
     begins = np.zeros((len(Version), 16), np.uint8)
     begin_sizes = np.zeros(len(Version), np.int64)
     for version, name in BEGIN_STRINGS.items():
@@ -252,5 +309,13 @@ def allocate() -> Wire:
         sent=np.zeros((SESSIONS_MAX, SENT_RING), np.int64),
         own_mic=np.zeros(4, np.uint8),
         zeros=np.zeros(SPARE_CHUNK, np.uint8),
+        changes=np.zeros(changes, np.int64),
+        streams=np.zeros(SESSIONS_MAX, stream),
+        streaming=np.zeros(SESSIONS_MAX, np.int64),
+        requests=requests,
+        request_ids=np.zeros((REQUESTS_MAX, REQUEST_ID_SIZE_MAX), np.uint8),
+        wanted=np.zeros((SESSIONS_MAX, instruments), np.int32),
+        told=np.zeros((SESSIONS_MAX, instruments), np.int64),
+        batch=np.zeros(MASS_QUOTE_MAX, np.int64),
         loop=state,
     )

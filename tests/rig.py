@@ -14,9 +14,9 @@ OWN_MIC = b"XSIX"
 HEARTBEAT_NS = 30 * 10**9
 
 
-def allocate() -> Wire:
+def allocate(*sizes: int) -> Wire:
     """The gateway's tables, with a name for our own venue."""
-    made = wire.allocate()
+    made = wire.allocate(*sizes)
     made.own_mic[:] = as_array(OWN_MIC)
     put_rules(made, 0, shipped("FIX.4.4"))
     return made

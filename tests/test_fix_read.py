@@ -19,7 +19,7 @@ from engine.enums import Reason
 from engine.limits import INT64_MAX
 from gateway import fix_read
 from gateway.fix_read import GARBLED, MESSAGE, OVERSIZE, PARTIAL
-from gateway.wire import MESSAGE_SIZE_MAX, TAG_MAX
+from gateway.wire import FIELDS_MAX, MESSAGE_SIZE_MAX, TAG_MAX
 from tests.fix_text import SHARED_FIX, as_array, message, order, pairs_of, raw
 
 #: A session's ordinary traffic, each message as a counterparty would send it.
@@ -78,7 +78,12 @@ def tokenize(data: bytes, lead: bytes = b"", tail: bytes = b"") -> Fields:
     buffer = as_array(lead + data + tail)
     fields = np.zeros((TAG_MAX, 3), np.int64)
     fields[:, 0] = 6  # of the message before
-    problem, tag = fix_read.tokenize(buffer, len(lead), len(data), fields, 7)
+    parts = np.full((FIELDS_MAX, 3), -1, np.int64)
+    problem, tag, count = fix_read.tokenize(buffer, len(lead), len(data), fields, parts, 7)
+    in_order = [(t, buffer[at : at + size].tobytes()) for t, at, size in parts[:count].tolist()]
+    if problem == -1:
+        assert b"".join(b"%d=%s\x01" % part for part in in_order) == data
+    assert (parts[count:] == -1).all()
     values = {
         int(t): buffer[fields[t, 1] : fields[t, 1] + fields[t, 2]].tobytes()
         for t in np.flatnonzero(fields[:, 0] == 7)
@@ -221,8 +226,9 @@ def test_fields_whole_and_between_other_bytes(data: bytes) -> None:
 
 VALUES = st.binary(min_size=1, max_size=40).map(lambda value: value.replace(b"\x01", b"="))
 ONCE = [8, 9, 34, 35, 49, 52, 56, 11, 15, 22, 38, 40, 41, 43, 44, 48, 54, 55, 59]
-DATA = [(93, 89), (90, 91), (95, 96), (212, 213), (354, 355), (445, 446), (618, 619), (621, 622)]
-PLAIN = sorted({*range(1, 9_999)} - {10, *ONCE} - {*RAW_LEN_TAGS} - {*RAW_DATA_TAGS})
+DATA = [(93, 89), (90, 91), (95, 96), (212, 213), (354, 355), (445, 446), (618, 619), (1401, 1402)]
+#: SecurityXML(1185) is data too, which simplefix does not know.
+PLAIN = sorted({*range(1, 9_999)} - {10, 1184, *ONCE} - {*RAW_LEN_TAGS} - {*RAW_DATA_TAGS})
 
 
 @st.composite
@@ -268,13 +274,16 @@ def test_a_tag_that_must_be_single(tag: int) -> None:
     [
         ("35=D|58=|11=A|", fix_read.TAG_WITHOUT_VALUE, 58),
         ("35=D|x=1|", fix_read.INVALID_TAG, 0),
-        ("35=D|5x=1|", fix_read.INVALID_TAG, 5),
+        ("35=D|5x=1|", fix_read.INVALID_TAG, 0),
         ("35=D|-1=1|", fix_read.INVALID_TAG, 0),
         ("35=D|0=1|", fix_read.INVALID_TAG, 0),
         ("35=D|=1|", fix_read.INVALID_TAG, 0),
-        ("35=D|11|", fix_read.INVALID_TAG, 11),
+        ("35=D|11|", fix_read.INVALID_TAG, 0),
+        ("35=D|+11=1|", fix_read.INVALID_TAG, 0),
+        ("35=D|011=1|", fix_read.INVALID_TAG, 0),
+        ("35=D|00=1|", fix_read.INVALID_TAG, 0),
         ("35=D||", fix_read.INVALID_TAG, 0),
-        ("1234567890=1|", fix_read.INVALID_TAG, 123_456_789),
+        ("1234567890=1|", fix_read.INVALID_TAG, 0),
         ("95=x|96=a|", fix_read.FORMAT_INCORRECT, 95),
         ("95=-1|96=a|", fix_read.FORMAT_INCORRECT, 95),
         ("448=a|448=b|123456789=c|", -1, 0),
@@ -282,6 +291,21 @@ def test_a_tag_that_must_be_single(tag: int) -> None:
 )
 def test_fields_that_cannot_be_read(text: str, problem: int, tag: int) -> None:
     assert tokenize(raw(text))[:2] == (problem, tag)
+
+
+def test_more_fields_than_there_are_places_for() -> None:
+    most = b"448=x\x01" * FIELDS_MAX
+    assert tokenize(most)[:2] == (-1, 0)
+    assert tokenize(most + b"448=x\x01")[:2] == (fix_read.FORMAT_INCORRECT, 0)
+
+
+@pytest.mark.parametrize("head", ["34=2|35=D|", "49=C|35=D|", "35=|34=2|", "3=5|", "", "35|34=1|"])
+def test_the_first_three_fields(head: str) -> None:
+    """FIX 4.4 vol. 2, test case 2.t: BeginString, BodyLength, MsgType come first, else ignored."""
+    bad = message(head + "56=SI|")
+    assert take([bad]).messages == []
+    assert take([bad + BEHIND]) == Taken([order(7)] * 8, bad, MESSAGE, b"")
+    assert take([bytes([byte]) for byte in bad + BEHIND]).messages == [order(7)] * 8
 
 
 # Real messages

@@ -325,7 +325,9 @@ def test_what_cannot_be_written_is_not_told(admin, monkeypatch):
 
 def test_two_senders_for_one_target(admin):
     ask(admin, "add", sender="SI2", target="CLIENT1", settings={"client": "client1"})
-    assert "is of several sessions: SI->CLIENT1, SI2->CLIENT1" in error(admin, "pause", target="CLIENT1")
+    assert "is of several sessions: SI->CLIENT1, SI2->CLIENT1" in error(
+        admin, "pause", target="CLIENT1"
+    )
     assert ask(admin, "pause", sender="SI2", target="CLIENT1")["sender"] == "SI2"
     more = {"target": "N", "settings": {"client": "client1"}}
     assert error(admin, "add", **more) == "sender: give one, in use are SI, SI2"
@@ -444,7 +446,10 @@ def test_typed_file(si, admin, tmp_path):
         (("change", "CLIENT1", "--set", "bust=5"), "--set bust: no such setting: burst?"),
         (("change", "CLIENT1", "--set", "echo_tags=[5"), "--set echo_tags=[5:"),
         (("change", "CLIENT1", "--set", "burst=many"), "burst"),
-        (("change", "CLIENT1", "--set", "echo_tags=" + "[" + "5001," * 15_000 + "]"), "the most are"),
+        (
+            ("change", "CLIENT1", "--set", "echo_tags=" + "[" + "5001," * 15_000 + "]"),
+            "the most are",
+        ),
         (("change", "CLIENT1", "--file", "none.toml"), "No such file"),
     ],
 )
