@@ -27,7 +27,8 @@ class Peer:
     """A connection and the number of its next message."""
 
     def __init__(self, port: int, theirs: str, ours: str, isin: str) -> None:
-        self.port, self.theirs, self.ours, self.isin = port, theirs, ours, isin
+        self.port, self.isin = port, isin
+        self.header = Header("FIX.4.4", theirs, ours)
         self.random = random.Random(1)
         self.sock: socket.socket | None = None
         self.next_out = 1
@@ -156,10 +157,10 @@ def logon_flood(peer: Peer) -> None:
     """Connections that log on as nobody, or say nothing."""
     sock = peer.connect()
     peer.next_out = 1
-    known, peer.theirs = peer.theirs, f"NOBODY{peer.random.randrange(1000)}"
+    known, peer.header.ours = peer.header.ours, f"NOBODY{peer.random.randrange(1000)}"
     if peer.random.randrange(4):
         peer.send("A", [(98, 0), (108, 30)])
-    peer.theirs = known
+    peer.header.ours = known
     sock.close()
     peer.sock = None
 

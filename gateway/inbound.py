@@ -12,7 +12,7 @@ from engine.jit import copy_bytes, inlined, njit
 from engine.limits import CLORDID_SIZE_MAX
 from engine.tables import expect_order
 from gateway.ahead import MAPPED_MIN, map_ahead
-from gateway.fix_check import FINE, check_message
+from gateway.fix_check import check_message
 from gateway.fix_read import (
     GARBLED,
     MESSAGE,
@@ -24,6 +24,7 @@ from gateway.fix_read import (
     tokenize,
 )
 from gateway.fix_time import read_time
+from gateway.fix_values import FINE
 from gateway.fix_write import begin, finish, fix_bytes, put_byte, put_bytes, put_int
 from gateway.order_entry import read_cancel, read_order, read_status
 from gateway.recorder import copy, emit, journal_event, on_message_in, on_message_out
