@@ -157,10 +157,11 @@ def logon_flood(peer: Peer) -> None:
     """Connections that log on as nobody, or say nothing."""
     sock = peer.connect()
     peer.next_out = 1
-    known, peer.header.ours = peer.header.ours, f"NOBODY{peer.random.randrange(1000)}"
+    known = peer.header
+    peer.header = known._replace(ours=f"NOBODY{peer.random.randrange(1000)}")
     if peer.random.randrange(4):
         peer.send("A", [(98, 0), (108, 30)])
-    peer.header.ours = known
+    peer.header = known
     sock.close()
     peer.sock = None
 

@@ -6,60 +6,17 @@ same holds for FIX 4.2 and, but for DefaultApplVerID(1137), for FIXT.1.1.
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fix_peer import Client, Closed, Fields, Terms, framed, order, stamp
-from tests.session_rig import BID, ISIN
+from tests.acceptance_rig import VERSIONS, Peer, shifted
+from tests.fix_peer import Closed, Fields, Terms, framed, stamp
+from tests.session_rig import ASK, BID, ISIN
 from tests.venue import Engine, running, sample
 
 pytestmark = pytest.mark.sockets
 
-VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
-ASK = "344.50"
 COUNT, STRICT = 150, 20  # sessions, and how many of them are strict
-CLORDIDS = (f"acc-{number}" for number in itertools.count())
-ORDER_TERMS: list[tuple[int, object]] = [(21, 1)]
-
-
-class Peer(Client):
-    """A client of one version."""
-
-    def __init__(self, engine: Engine, comp_id: str, begin: str, heartbeat: object = 30) -> None:
-        super().__init__(engine, comp_id, heartbeat)
-        self.begin = begin
-
-    def message(
-        self, msg_type: str, fields: Terms = (), *, seq: object = None, **header: object
-    ) -> bytes:
-        return super().message(msg_type, fields, seq=seq, **({"t8": self.begin} | header))
-
-    def logon(self, *fields: tuple[int, object], **header: object) -> Fields:
-        version = [(1137, 9)] if self.begin == "FIXT.1.1" else []
-        return super().logon(*version, *fields, **header)
-
-    def order(self, **more: object) -> list[tuple[int, object]]:
-        return order(next(CLORDIDS), ISIN, 10, **({"t21": 1} | more))
-
-    def trade(self) -> Fields:
-        self.send("D", self.order())
-        return self.expect("8", t39=2)
-
-    def answers(self, number: object) -> None:
-        """The session goes on: a TestRequest is answered."""
-        self.send("1", [(112, number)])
-        self.expect("0", t112=number)
-
-    def goodbye(self) -> Fields:
-        """A Logout, then the end of the connection."""
-        got = self.expect("5")
-        self.closed()
-        return got
-
-
-def shifted(seconds: int) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y%m%d-%H:%M:%S")
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
