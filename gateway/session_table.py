@@ -48,7 +48,9 @@ class SessionTable:
 
     def find(self, begin: str | None, ours: str | None, theirs: str | None) -> int:
         """Row of the session of these names, or -1."""
-        return self.rows.get(SessionId(ours or "", theirs or "", begin or ""), -1)
+        row = self.rows.get(SessionId(ours or "", theirs or "", begin or ""), -1)
+        removed = row >= 0 and self.server.wire.sessions[row]["status"] == SessionStatus.REMOVED
+        return -1 if removed else row
 
     def is_open(self, session_id: int, now_ns: int) -> bool:
         """Whether the session may be logged on now."""
