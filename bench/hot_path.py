@@ -101,6 +101,8 @@ class HotPath:
     def _log_on(self) -> None:
         setting = np.zeros(1, schema.session_set)
         setting["next_in"] = setting["next_out"] = 1
+        setting["version"], setting["precision"] = wire.Version.FIX_4_4, 6
+        setting["out_tags"] = wire.OutTag.PRICE_IMPROVEMENT
         setting["their_comp_id"], setting["our_comp_id"] = pack("CLIENT1", 6), pack("SI", 6)
         recorder.on_session_set(self.wire, self.journal, 0, setting[0], NOW_NS)
         self.wire.own_mic[:] = np.frombuffer(b"SINT", np.uint8)

@@ -4,8 +4,17 @@ Each function answers a Reason and leaves `reason_value` and `reason_limit` in t
 """
 
 from engine import ticks
-from engine.enums import BboState, OrdType, Phase, Reason, Side, Tif
-from engine.jit import inlined
+from engine.enums import (
+    BboState,
+    Destination,
+    OrdType,
+    PegMid,
+    Phase,
+    Reason,
+    Side,
+    Tif,
+)
+from engine.jit import inlined, njit
 from engine.limits import INT64_MAX, PX_E6_MAX, QTY_MAX, VENUES_MAX
 from engine.money import add_capped, fits_product
 from engine.zones import BPS
@@ -65,15 +74,23 @@ def check_hours(tables, execution, instrument_id, ts_ns):
 
 @inlined
 def check_terms(tables, execution, instrument, event):
-    """Side, type, time in force, currency, quantity."""
+    """Side, permission, type, time in force, currency, quantity."""
     side = event["side"]
     if side != Side.BUY and side != Side.SELL and side != Side.SELL_SHORT:
         return fail(execution, Reason.SIDE, side, 0)
+    if event["destination"] != Destination.NONE:
+        reason = _check_destination(execution, event["destination"])
+        if reason != Reason.NONE:
+            return reason
     if event["ord_type"] != OrdType.MARKET and event["ord_type"] != OrdType.LIMIT:
-        return fail(execution, Reason.ORD_TYPE, event["ord_type"], 0)
+        reason = _check_peg(tables, execution, event)
+        if reason != Reason.NONE:
+            return reason
     tif = event["tif"]
     if tif != Tif.DAY and tif != Tif.IOC and tif != Tif.FOK:
-        return fail(execution, Reason.TIF, tif, 0)
+        reason = _check_expiry(execution, event)
+        if reason != Reason.NONE:
+            return reason
     if event["currency"] != 0 and event["currency"] != instrument["currency"]:
         return fail(execution, Reason.CURRENCY, event["currency"], instrument["currency"])
     if event["defect"] != Reason.NONE:
@@ -86,7 +103,50 @@ def check_terms(tables, execution, instrument, event):
         return fail(execution, Reason.QTY_TOO_LARGE, qty, QTY_MAX)
     if instrument["lot"] != 1 and qty % instrument["lot"] != 0:
         return fail(execution, Reason.QTY_OFF_LOT, qty, instrument["lot"])
+    if event["min_qty"] < 0 or event["min_qty"] > qty:
+        return fail(execution, Reason.MIN_QTY, event["min_qty"], qty)
     return passed(execution)
+
+
+@njit
+def _check_destination(execution, destination):
+    """ExDestinationType(2704) is the client's permission to deal outside a trading venue."""
+    if destination == Destination.VENUE:
+        return fail(execution, Reason.DESTINATION_VENUE, destination, 0)
+    if destination != Destination.INTERNALISER and destination != Destination.EITHER:
+        return fail(execution, Reason.DESTINATION, destination, 0)
+    return Reason.NONE
+
+
+@njit
+def _check_peg(tables, execution, event):
+    """Of the other types only a peg to the midpoint is done, where the firm does it."""
+    pegged = event["ord_type"] == OrdType.PEGGED
+    if not pegged or tables.params[0]["peg_mid"] == PegMid.REJECT:
+        return fail(execution, Reason.ORD_TYPE, event["ord_type"], 0)
+    if event["peg"] == 0:
+        return fail(execution, Reason.PEG, event["ord_type"], 0)
+    return Reason.NONE
+
+
+@njit
+def _check_expiry(execution, event):
+    """Of the other times in force only good till a date is done, and only one to come."""
+    if event["tif"] != Tif.GTD:
+        return fail(execution, Reason.TIF, event["tif"], 0)
+    if event["expire_ns"] == 0:
+        return fail(execution, Reason.EXPIRE_MISSING, event["tif"], 0)
+    if event["expire_ns"] <= execution["ts_ns"]:
+        return fail(execution, Reason.EXPIRE_PAST, event["expire_ns"], execution["ts_ns"])
+    return Reason.NONE
+
+
+@inlined
+def has_limit(event):
+    """Whether a price binds it: a limit order's always, a pegged one's where it is given."""
+    if event["ord_type"] == OrdType.LIMIT:
+        return True
+    return event["ord_type"] == OrdType.PEGGED and event["limit_px_e6"] != 0
 
 
 @inlined
@@ -97,6 +157,8 @@ def _defect_limit(tables, instrument, event):
         return QTY_MAX
     if defect == Reason.PX_TOO_LARGE:
         return PX_E6_MAX
+    if defect == Reason.MIN_QTY:
+        return event["qty"]
     if defect == Reason.PX_OFF_TICK:
         return ticks.tick_e6(tables.ticks, instrument["tick_band"], event["limit_px_e6"])
     return 0
@@ -105,7 +167,7 @@ def _defect_limit(tables, instrument, event):
 @inlined
 def check_px(tables, execution, instrument, event):
     """Limit price: positive, not absurd, on tick."""
-    if event["ord_type"] == OrdType.LIMIT:
+    if has_limit(event):
         px = event["limit_px_e6"]
         if px <= 0:
             return fail(execution, Reason.PX_NOT_POSITIVE, px, 0)
@@ -143,7 +205,7 @@ def check_notional(execution, qty, mid_x2_e6):
 @inlined
 def check_collar(tables, execution, event, mid_x2_e6):
     """RTS 6 Art 15(1)(a): no limit price too far from the reference price, on either side."""
-    if event["ord_type"] == OrdType.LIMIT:
+    if has_limit(event):
         distance_x2 = abs(2 * event["limit_px_e6"] - mid_x2_e6)
         collar_bps = tables.params[0]["collar_bps"]
         if distance_x2 * BPS > collar_bps * mid_x2_e6:

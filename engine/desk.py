@@ -6,7 +6,7 @@ A person claims, quotes, fills (whole or part) or declines; the client may cance
 from engine import ticks
 from engine.bbo import consolidate, is_tradable
 from engine.checks import check_fill_limits, check_kill, fail
-from engine.enums import DeskAction, DeskState, ExecKind, OrderState, Reason, Side, Tif
+from engine.enums import DeskAction, DeskState, ExecKind, OrderState, OrdType, Reason, Side, Tif
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.jit import inlined, njit
 from engine.limits import OUTPUTS_MAX, PX_E6_MAX
@@ -48,21 +48,50 @@ def enqueue(tables, outbox, execution, order, ts_ns):
     item["isin"][1] = instrument["isin"][1]
     item["currency"] = instrument["currency"]
     item["side"] = order["side"]
+    item["created_ns"] = ts_ns
+    set_item_terms(tables, execution, item, order, ts_ns)
+    order["desk_item"] = index + 1
+    execution["desk_item"] = index + 1
+    put_desk_item(outbox, item)
+
+
+@njit
+def set_item_terms(tables, execution, item, order, ts_ns):
+    """What an order is, on its item, and until when: the earlier of its own end and the desk's."""
+    params = tables.params[0]
+    if order["expire_ns"] > params["close_ns"]:
+        order["expire_ns"] = params["close_ns"]
+    item["ord_type"] = order["ord_type"]
     item["tif"] = order["tif"]
     item["qty"] = order["qty"]
     item["limit_px_e6"] = order["limit_px_e6"]
+    item["min_qty"] = order["min_qty"]
+    item["expire_ns"] = order["expire_ns"]
     item["zone"] = order["zone"]
     item["notional_e6"] = execution["notional_e6"]
     item["bid_px_e6"] = execution["bbo_bid_px_e6"]
     item["ask_px_e6"] = execution["bbo_ask_px_e6"]
-    item["created_ns"] = ts_ns
-    item["deadline_ns"] = ts_ns + tables.params[0]["desk_ttl_ns"]
+    item["deadline_ns"] = ts_ns + params["desk_ttl_ns"]
+    if 0 < item["expire_ns"] < item["deadline_ns"]:
+        item["deadline_ns"] = item["expire_ns"]
     item["changed_ns"] = ts_ns
+    counters = tables.counters[0]
     if counters["next_expiry_ns"] == 0 or item["deadline_ns"] < counters["next_expiry_ns"]:
         counters["next_expiry_ns"] = item["deadline_ns"]
-    order["desk_item"] = index + 1
-    execution["desk_item"] = index + 1
-    put_desk_item(outbox, item)
+
+
+@njit
+def requeue(tables, outbox, execution, item, order, ts_ns):
+    """The client has changed the order: the item waits again, what the desk quoted is void."""
+    set_item_terms(tables, execution, item, order, ts_ns)
+    item["state"] = DeskState.QUEUED
+    item["trader"] = 0
+    item["quote_px_e6"] = 0
+    item["replaced"] += 1
+    if order["filled_qty"] == order["qty"]:
+        close(tables, outbox, item, DeskState.FILLED, ts_ns)
+    else:
+        put_desk_item(outbox, item)
 
 
 @njit
@@ -111,9 +140,12 @@ def expire(tables, outbox, ts_ns):
             continue
         if item["deadline_ns"] <= ts_ns and outbox.counts[0]["executions"] < OUTPUTS_MAX:
             order = tables.orders[item["order_id"] - 1]
-            execution = end_order(
-                outbox, order, ExecKind.EXPIRED, OrderState.EXPIRED, Reason.DESK_EXPIRED
-            )
+            own = item["expire_ns"] == item["deadline_ns"]
+            reason = Reason.ORDER_EXPIRED if own else Reason.DESK_EXPIRED
+            execution = end_order(outbox, order, ExecKind.EXPIRED, OrderState.EXPIRED, reason)
+            if own:
+                execution["reason_value"] = item["expire_ns"]
+                order["reason_value"] = item["expire_ns"]
             number(tables, execution, ts_ns)
             close(tables, outbox, item, DeskState.EXPIRED, ts_ns)
         elif next_ns == 0 or item["deadline_ns"] < next_ns:
@@ -155,6 +187,8 @@ def act(tables, outbox, command, result, ts_ns):
         number(tables, execution, ts_ns)
         close(tables, outbox, item, DeskState.DECLINED, ts_ns)
         return Reason.NONE
+    if 0 < item["expire_ns"] <= ts_ns:
+        return fail_result(result, Reason.ITEM_EXPIRED, item["expire_ns"], 0)
     px = command["px_e6"]
     if px == 0:
         px = item["quote_px_e6"]
@@ -194,6 +228,11 @@ def check_desk_px(tables, item, result, best, px):
         through = px > limit if item["side"] == Side.BUY else px < limit
         if through:
             return fail_result(result, Reason.ITEM_THROUGH_LIMIT, px, limit)
+    if item["ord_type"] == OrdType.PEGGED:
+        mid_x2_e6 = best["bid_px_e6"] + best["ask_px_e6"] if is_tradable(best) else 0
+        worse = 2 * px > mid_x2_e6 if item["side"] == Side.BUY else 2 * px < mid_x2_e6
+        if worse or mid_x2_e6 == 0:
+            return fail_result(result, Reason.ITEM_THROUGH_MID, px, mid_x2_e6 // 2)
     return Reason.NONE
 
 
@@ -203,8 +242,10 @@ def fill_item(tables, outbox, item, command, result, best, px, ts_ns):
     left = item["qty"] - item["filled_qty"]
     qty = command["qty"] if command["qty"] != 0 else left
     instrument = tables.instruments[item["instrument"]]
-    if qty <= 0 or qty > left or (item["tif"] == Tif.FOK and qty != item["qty"]):
+    if qty <= 0 or qty > left or (item["tif"] == Tif.FOK and qty != left):
         return fail_result(result, Reason.ITEM_QTY, qty, left)
+    if item["filled_qty"] == 0 and qty < item["min_qty"]:
+        return fail_result(result, Reason.ITEM_MIN_QTY, qty, item["min_qty"])
     if qty % instrument["lot"] != 0:
         return fail_result(result, Reason.QTY_OFF_LOT, qty, instrument["lot"])
     if not fits_product(qty, 2 * px):
@@ -228,7 +269,7 @@ def fill_item(tables, outbox, item, command, result, best, px, ts_ns):
     item["changed_ns"] = ts_ns
     if item["filled_qty"] == item["qty"]:
         close(tables, outbox, item, DeskState.FILLED, ts_ns)
-    elif item["tif"] == Tif.DAY:
+    elif item["tif"] == Tif.DAY or item["tif"] == Tif.GTD:
         item["state"] = DeskState.CLAIMED
         put_desk_item(outbox, item)
     else:  # IOC: the desk's answer is the only one

@@ -12,10 +12,12 @@ class Side(IntEnum):
 
 
 class OrdType(IntEnum):
-    """OrdType(40)."""
+    """OrdType(40) as its distance from '0'."""
 
     MARKET = 1
     LIMIT = 2
+    PREVIOUSLY_QUOTED = 20  # D
+    PEGGED = 32  # P
 
 
 class Tif(IntEnum):
@@ -24,6 +26,7 @@ class Tif(IntEnum):
     DAY = 0
     IOC = 3
     FOK = 4
+    GTD = 6
 
 
 class AssetClass(IntEnum):
@@ -101,6 +104,31 @@ class DeskState(IntEnum):
     EXPIRED = 7
 
 
+class PegMid(IntEnum):
+    """What becomes of an order pegged to the midpoint where we answer by ourselves."""
+
+    FILL = 0  # at the midpoint of our quote
+    POLICY = 1  # only if the policy gives the midpoint
+    REJECT = 2
+
+
+class Destination(IntEnum):
+    """ExDestinationType(2704): where the client lets the order be executed."""
+
+    NONE = 0
+    VENUE = 1  # on a trading venue only
+    INTERNALISER = 2
+    EITHER = 3
+
+
+class MassScope(IntEnum):
+    """MassCancelRequestType(530) and MassStatusReqType(585) as far as they are done."""
+
+    SHELL = 0  # no client asked: a session's orders, without a report on the whole
+    SECURITY = 1
+    ALL = 7
+
+
 class DeskAction(IntEnum):
     """What a person asks for through the desk's socket."""
 
@@ -131,6 +159,10 @@ class ExecKind(IntEnum):
     STATUS = 6
     CANCEL_REJECTED = 7
     DESK_QUOTE = 8
+    REPLACED = 9
+    REPLACE_REJECTED = 10
+    MASS_CANCEL = 11  # the report on the whole of a mass cancel request
+    MASS_STATUS = 12
 
 
 class Clamp(IntEnum):
@@ -207,3 +239,22 @@ class Reason(IntEnum):
     UNKNOWN_SUBJECT = 50
     NO_QUOTE = 51
     CLORDID_SIZE = 52
+    PEG = 53
+    PEG_MID = 54
+    EXPIRE_MISSING = 55
+    EXPIRE_PAST = 56
+    ORDER_EXPIRED = 57
+    MIN_QTY = 58
+    DESTINATION_VENUE = 59
+    DESTINATION = 60
+    ID_SOURCE = 61
+    REPLACE_SIDE = 62
+    REPLACE_INSTRUMENT = 63
+    REPLACE_QTY = 64
+    REPLACES_FULL = 65
+    ITEM_MIN_QTY = 66
+    ITEM_EXPIRED = 67
+    ITEM_THROUGH_MID = 68
+    MASS_SCOPE = 69
+    NO_OPEN_ORDER = 70
+    MASS_PARTIES = 71

@@ -31,6 +31,9 @@ SESSION_SET = 9  # session id, then its next numbers: logon with reset, gap fill
 FIX_IN = 10  # a message that is no input of the engine, as it came
 STAGE = 11  # a piece of the next instrument table (engine.staging)
 ACTIVATE = 12  # that table is the live one from here on
+REPLACE = 13
+MASS_CANCEL = 14  # a piece of one; without a message behind it where no client asked
+MASS_STATUS = 15
 # outputs
 EXECUTION = 20
 DESK_ITEM = 21
@@ -53,6 +56,9 @@ KIND_NAMES = {
     FIX_IN: "FIX_IN",
     STAGE: "STAGE",
     ACTIVATE: "ACTIVATE",
+    REPLACE: "REPLACE",
+    MASS_CANCEL: "MASS_CANCEL",
+    MASS_STATUS: "MASS_STATUS",
     EXECUTION: "EXECUTION",
     DESK_ITEM: "DESK_ITEM",
     DESK_RESULT: "DESK_RESULT",
@@ -68,6 +74,9 @@ RECORDS = {
     ORDER: schema.order_event,
     CANCEL: schema.order_event,
     STATUS: schema.order_event,
+    REPLACE: schema.order_event,
+    MASS_CANCEL: schema.order_event,
+    MASS_STATUS: schema.order_event,
     VENUE_QUOTE: schema.venue_quote,
     DESK: schema.desk_command,
     EXECUTION: schema.execution,

@@ -19,6 +19,10 @@ TICK_BANDS = 6  # RTS 11 liquidity bands
 TICK_ROWS = 19  # RTS 11 price ranges
 OUTPUTS_MAX = 64  # executions (or desk items) that one input may cause
 
+MASS_MAX = OUTPUTS_MAX - 1  # orders in one piece of a mass request; one more row reports on it
+ECHO_SIZE_MAX = 512  # bytes of what a client said of an order that come back
+ECHO_TAGS_MAX = 16  # tags of a client's own among them
+
 FRAME_ALIGN = 64  # journal frames start on cache lines
 SEGMENT_SIZE = 64 << 20  # bytes of one journal segment
 FRAME_SIZE_MAX = 128 << 10  # bytes of one journal frame
@@ -36,6 +40,11 @@ class Capacity(NamedTuple):
     desk_items: int = 1 << 16
 
     @property
+    def replaced(self) -> int:
+        """ClOrdIDs that orders had before; they share the index of the orders."""
+        return self.orders // 8
+
+    @property
     def isin_slots(self) -> int:
         return _slots(self.instruments)
 
@@ -45,5 +54,5 @@ class Capacity(NamedTuple):
 
 
 def _slots(rows: int) -> int:
-    """Slots of an open-addressing index that stays at most half full."""
+    """Slots of an open-addressing index that `rows` fill to at most a half."""
     return 1 << (2 * rows - 1).bit_length()

@@ -110,5 +110,40 @@ WORDS: dict[Reason, Words] = {
     _R.UNKNOWN_SUBJECT: Words("SI-DESK", "no such client or instrument", 0, _U.COUNT, "known"),
     _R.NO_QUOTE: Words("SI-NOQUOTE-WITHDRAWN", "our quote is withdrawn", 48, _U.ISIN),
     _R.CLORDID_SIZE: Words("SI-TYPE", "ClOrdID too long, in characters", 11, _U.COUNT, "limit"),
+    _R.PEG: Words(
+        "SI-TYPE", "only a peg to the midpoint (18=M or 1094=2) without offset", 40, _U.CODE
+    ),
+    _R.PEG_MID: Words("SI-NOCROSS", "no fill at the midpoint, our price", 40, _U.PX, "midpoint"),
+    _R.EXPIRE_MISSING: Words(
+        "SI-TYPE", "ExpireTime(126) or ExpireDate(432) is missing", 59, _U.CODE
+    ),
+    _R.EXPIRE_PAST: Words("SI-TYPE", "expiry is in the past", 126, _U.TIME, "now"),
+    _R.ORDER_EXPIRED: Words("SI-DESK", "the order's own time has passed", 126, _U.TIME),
+    _R.MIN_QTY: Words("SI-QTY", "minimum quantity not possible", 110, _U.COUNT, "limit"),
+    _R.DESTINATION_VENUE: Words(
+        "SI-TYPE", "only a trading venue is allowed, we are none", 2704, _U.CODE
+    ),
+    _R.DESTINATION: Words("SI-TYPE", "ExDestinationType not supported", 2704, _U.CODE),
+    _R.ID_SOURCE: Words("SI-INST", "SecurityID must be an ISIN (22=4)", 22, _U.CODE),
+    _R.REPLACE_SIDE: Words("SI-ORDER", "a replacement keeps the side", 54, _U.CODE, "was"),
+    _R.REPLACE_INSTRUMENT: Words("SI-ORDER", "a replacement keeps the instrument", 48, _U.ISIN),
+    _R.REPLACE_QTY: Words("SI-QTY", "quantity under what is filled", 38, _U.COUNT, "filled"),
+    _R.REPLACES_FULL: Words(
+        "SI-LIMIT-CAPACITY", "no room for more replacements", 11, _U.COUNT, "limit"
+    ),
+    _R.ITEM_MIN_QTY: Words(
+        "SI-DESK", "under the client's minimum quantity", 0, _U.COUNT, "minimum"
+    ),
+    _R.ITEM_EXPIRED: Words("SI-DESK", "the order's own time has passed", 0, _U.TIME),
+    _R.ITEM_THROUGH_MID: Words(
+        "SI-DESK", "worse than the midpoint, to which the order is pegged", 0, _U.PX, "midpoint"
+    ),
+    _R.MASS_SCOPE: Words(
+        "SI-TYPE", "only one security (1) or all orders (7), asked for", 0, _U.CODE
+    ),
+    _R.NO_OPEN_ORDER: Words("SI-ORDER", "no open order"),
+    _R.MASS_PARTIES: Words(
+        "SI-TYPE", "a mass request is not narrowed by parties, without tag", 0, _U.COUNT
+    ),
 }
 assert set(WORDS) == set(Reason), "every Reason needs its words"

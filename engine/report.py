@@ -30,6 +30,8 @@ def from_event(outbox, event, ts_ns):
     execution["qty"] = event["qty"]
     execution["limit_px_e6"] = event["limit_px_e6"]
     execution["currency"] = event["currency"]
+    execution["min_qty"] = event["min_qty"]
+    execution["expire_ns"] = event["expire_ns"]
     execution["ts_ns"] = ts_ns
     return execution
 
@@ -63,6 +65,8 @@ def copy_order(execution, order):
     execution["route"] = order["route"]
     execution["regime"] = -1
     execution["desk_item"] = order["desk_item"]
+    execution["min_qty"] = order["min_qty"]
+    execution["expire_ns"] = order["expire_ns"]
 
 
 @inlined
@@ -70,6 +74,13 @@ def copy_instrument(execution, instrument):
     """ISIN and currency for the report."""
     copy_words(execution["isin"], instrument["isin"], ISIN_WORDS)
     execution["currency"] = instrument["currency"]
+
+
+@njit
+def with_instrument(tables, execution):
+    """Name the instrument of an execution that was made from an order."""
+    if execution["instrument"] >= 0:
+        copy_instrument(execution, tables.instruments[execution["instrument"]])
 
 
 @inlined

@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from engine.limits import CLORDID_WORDS, ISIN_WORDS
+from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS
 
 
 def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
@@ -24,6 +24,7 @@ def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
 ISIN = ("isin", ISIN_WORDS)
 CLORDID = ("clordid", CLORDID_WORDS)
 ORIG_CLORDID = ("orig_clordid", CLORDID_WORDS)
+QUOTE_REF = ("quote_ref", 4)
 
 #: One row: the firm's settings, changed only by a journalled TABLE_ROW.
 params = _dtype(
@@ -39,6 +40,7 @@ params = _dtype(
     "close_ns",
     "policy_hash",  # first 8 bytes of the hash of the policy's source
     ("policy_param", 4),  # handed to the policy as they are
+    "peg_mid",  # PegMid
     "snapshot_configured",  # the snapshot that the configuration named at the last start, or 0
 )
 
@@ -61,6 +63,7 @@ counters = _dtype(
     "edition",  # counts the rows that came from outside: a new one may change any quote
     "staged",  # rows of the next instrument table, 0: none is being staged
     "snapshot",  # first word of the active reference-data snapshot's hash, 0: loaded from files
+    "replaced",  # rows in use
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -159,7 +162,7 @@ client = _dtype(
 
 client_use = _dtype("filled_eur_e6", "fills", "orders", "killed")
 
-#: What the gateway makes of a NewOrderSingle, OrderCancelRequest or OrderStatusRequest.
+#: What the gateway makes of a NewOrderSingle and of every request about orders.
 order_event = _dtype(
     "session",
     "client",
@@ -174,6 +177,15 @@ order_event = _dtype(
     "currency",  # packed Currency(15), 0: not given
     "defect",  # Reason found while reading the fields, with its value
     "defect_value",
+    "min_qty",  # MinQty(110), 0: not given
+    "expire_ns",  # ExpireTime(126), or the end of the day ExpireDate(432), 0: not given
+    "peg",  # 1: pegged to the midpoint without offset
+    "destination",  # Destination
+    QUOTE_REF,  # QuoteID(117)
+    "order_ref",  # OrderID(37), 0: not given or none of ours
+    "scope",  # MassScope, or the code that was asked for instead
+    "from_item",  # desk item where a piece of a mass request begins, 0: the first open one
+    "total",  # orders cancelled by the pieces before; of a mass status request: all it is about
 )
 
 order = _dtype(
@@ -197,7 +209,12 @@ order = _dtype(
     "reason_limit",
     "desk_item",
     "recv_ns",
+    "min_qty",
+    "expire_ns",  # never behind the close of the day; 0: not good till a date
 )
+
+#: A ClOrdID(11) that an order had before it was replaced: it still names the order.
+replaced = _dtype("session", "order_id", CLORDID)
 
 desk_item = _dtype(
     "item_id",
@@ -222,6 +239,10 @@ desk_item = _dtype(
     "created_ns",
     "deadline_ns",
     "changed_ns",
+    "ord_type",
+    "min_qty",  # the first fill may not be smaller
+    "expire_ns",  # the order's own end, 0: none
+    "replaced",  # how often the client has changed it
 )
 
 #: What a person sends through the desk's socket.
@@ -315,6 +336,11 @@ execution = _dtype(
     "checks",  # how many checks were passed, in the order of `engine.checks`
     "desk_item",
     "trader",
+    "min_qty",
+    "expire_ns",
+    "scope",  # MassScope of a mass request
+    "total",  # orders that a mass request was about, in all its pieces
+    "last",  # 1: the last report of a mass status request
 )
 
 #: A process takes over the journal.
@@ -341,6 +367,7 @@ session_set = _dtype(
     "last_processed",  # 1: every message says LastMsgSeqNumProcessed(369)
     "out_tags",  # gateway.wire.OutTag bits: what this session's dictionary lets us send
     "since_ns",  # when its numbers began at 1
+    ("echo_tags", ECHO_TAGS_MAX),  # tags of the client's own that come back, 0 behind the last
     ("their_comp_id", 6),
     ("our_comp_id", 6),
 )

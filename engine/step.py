@@ -8,34 +8,47 @@ from engine import checks, desk, ticks
 from engine.bbo import consolidate
 from engine.enums import (
     DeskAction,
-    DeskState,
     ExecKind,
     KillScope,
     OrderState,
     OrdType,
+    PegMid,
     QuoteState,
     Reason,
     Route,
     Side,
+    Tif,
 )
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
 from engine.jit import call_policy, inlined, njit
 from engine.limits import CLORDID_WORDS, VENUES_MAX
 from engine.money import to_eur_e6
+from engine.order_life import on_cancel, on_mass_cancel, on_mass_status, on_replace, on_status
 from engine.outbox import clear, new_desk_result
 from engine.quoting import requote
 from engine.report import (
     copy_bbo,
     copy_instrument,
-    copy_order,
     copy_quote,
     copy_words,
     from_event,
-    from_order,
+    with_instrument,
 )
-from engine.tables import clordid_slot, find_instrument, find_order, find_venue
+from engine.tables import clordid_slot, find_instrument, find_venue
 from engine.zones import classify, route_of, set_thresholds
+
+__all__ = [
+    "on_cancel",
+    "on_desk",
+    "on_mass_cancel",
+    "on_mass_status",
+    "on_order",
+    "on_replace",
+    "on_status",
+    "on_timer",
+    "on_venue_quote",
+]
 
 
 @njit
@@ -83,9 +96,11 @@ def admit(tables, execution, event):
     order["ord_type"] = event["ord_type"]
     order["tif"] = event["tif"]
     order["qty"] = event["qty"]
-    order["limit_px_e6"] = event["limit_px_e6"] if event["ord_type"] == OrdType.LIMIT else 0
+    order["limit_px_e6"] = event["limit_px_e6"] if checks.has_limit(event) else 0
     order["state"] = OrderState.NEW
     order["recv_ns"] = execution["ts_ns"]
+    order["min_qty"] = event["min_qty"]
+    order["expire_ns"] = event["expire_ns"] if event["tif"] == Tif.GTD else 0
     return checks.passed(execution)
 
 
@@ -95,6 +110,8 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     reason = checks.check_kill(tables, execution, event["client"])
     if reason != Reason.NONE:
         return reason
+    if event["defect"] == Reason.ID_SOURCE:
+        return checks.fail(execution, Reason.ID_SOURCE, event["defect_value"], 0)
     instrument_id = find_instrument(tables, event["isin"])
     reason = checks.check_instrument(tables, execution, instrument_id)
     if instrument_id >= 0:
@@ -103,6 +120,8 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
         copy_instrument(execution, tables.instruments[instrument_id])
     if reason != Reason.NONE:
         return reason
+    if event["ord_type"] == OrdType.PREVIOUSLY_QUOTED:  # answered by the quote it names
+        return checks.fail(execution, Reason.ORD_TYPE, event["ord_type"], 0)
     instrument = tables.instruments[instrument_id]
     reason = set_thresholds(tables, execution, instrument, ts_ns)
     if reason != Reason.NONE:
@@ -186,12 +205,19 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
     buy = event["side"] == Side.BUY
     quoted = quote["ask_px_e6"] if buy else quote["bid_px_e6"]
     execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
-    execution["policy_hash"] = tables.params[0]["policy_hash"]
-    wanted = ask_policy(tables, execution, event, quote, quoted, ts_ns, policy)
+    pegged = event["ord_type"] == OrdType.PEGGED
+    mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
+    if pegged and tables.params[0]["peg_mid"] == PegMid.FILL:
+        wanted = mid_x2_e6 // 2
+    else:
+        execution["policy_hash"] = tables.params[0]["policy_hash"]
+        wanted = ask_policy(tables, execution, event, quote, quoted, ts_ns, policy)
     execution["policy_px_e6"] = wanted
     px, clamp = gate(tables, band, event["side"], quote, wanted)
     execution["clamp"] = clamp
-    if event["ord_type"] == OrdType.LIMIT:
+    if pegged and 2 * px != mid_x2_e6:
+        return checks.fail(execution, Reason.PEG_MID, px, mid_x2_e6 // 2)
+    if checks.has_limit(event):
         limit = event["limit_px_e6"]
         marketable = px <= limit if buy else px >= limit
         if not marketable:
@@ -228,7 +254,7 @@ def close_unfilled(execution, order, reason):
     """Give an order that got neither fill nor desk item its final state."""
     if reason == Reason.NONE:
         return
-    if reason == Reason.NOT_MARKETABLE:
+    if reason == Reason.NOT_MARKETABLE or reason == Reason.PEG_MID:
         execution["kind"] = ExecKind.CANCELLED
         order["state"] = OrderState.CANCELLED
     else:
@@ -238,61 +264,6 @@ def close_unfilled(execution, order, reason):
     order["reason_value"] = execution["reason_value"]
     order["reason_limit"] = execution["reason_limit"]
     copy_progress(execution, order)
-
-
-@njit
-def on_cancel(tables, outbox, event, ts_ns):
-    """An OrderCancelRequest: only an open desk item can still be cancelled."""
-    clear(outbox)
-    row = find_order(tables, event["session"], event["orig_clordid"])
-    if row < 0:
-        execution = from_event(outbox, event, ts_ns)
-        execution["kind"] = ExecKind.CANCEL_REJECTED
-        execution["reason"] = Reason.UNKNOWN_ORDER
-        desk.number(tables, execution, ts_ns)
-        return
-    order = tables.orders[row]
-    item_id = order["desk_item"]
-    if item_id == 0 or not desk.is_open(tables.desk_items[item_id - 1]):
-        execution = from_order(outbox, order, ExecKind.CANCEL_REJECTED)
-        execution["reason"] = checks.fail(execution, Reason.TOO_LATE, order["state"], 0)
-    else:
-        execution = desk.end_order(
-            outbox, order, ExecKind.CANCELLED, OrderState.CANCELLED, Reason.CLIENT_CANCEL
-        )
-        item = tables.desk_items[item_id - 1]
-        desk.close(tables, outbox, item, DeskState.CANCELLED, ts_ns)
-    copy_words(execution["orig_clordid"], event["orig_clordid"], CLORDID_WORDS)
-    copy_words(execution["clordid"], event["clordid"], CLORDID_WORDS)
-    with_instrument(tables, execution)
-    desk.number(tables, execution, ts_ns)
-
-
-@njit
-def on_status(tables, outbox, event, ts_ns):
-    """An OrderStatusRequest: what is known of the order."""
-    clear(outbox)
-    row = find_order(tables, event["session"], event["clordid"])
-    execution = from_event(outbox, event, ts_ns)
-    execution["kind"] = ExecKind.STATUS
-    if row < 0:
-        execution["order_state"] = OrderState.REJECTED
-        execution["reason"] = Reason.UNKNOWN_ORDER
-    else:
-        order = tables.orders[row]
-        copy_order(execution, order)
-        execution["reason"] = order["reason"]
-        execution["reason_value"] = order["reason_value"]
-        execution["reason_limit"] = order["reason_limit"]
-        with_instrument(tables, execution)
-    desk.number(tables, execution, ts_ns)
-
-
-@njit
-def with_instrument(tables, execution):
-    """Name the instrument of an execution that was made from an order."""
-    if execution["instrument"] >= 0:
-        copy_instrument(execution, tables.instruments[execution["instrument"]])
 
 
 @njit

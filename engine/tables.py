@@ -14,6 +14,7 @@ from engine.handle import Handle
 from engine.jit import get_record, inlined, njit, prefetch
 from engine.limits import (
     CLORDID_WORDS,
+    ECHO_SIZE_MAX,
     EUR_PER_UNIT_E9_MAX,
     INT64_MAX,
     ISIN_WORDS,
@@ -25,6 +26,7 @@ from engine.limits import (
 )
 
 REGIMES_MAX = 8
+ECHO_ROW = 8 + ECHO_SIZE_MAX
 PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT = range(1, 7)
 
 
@@ -45,8 +47,10 @@ class Tables(Handle):
     client_use: Any
     orders: Any
     desk_items: Any
+    replaced: Any  # ClOrdIDs that orders had before they were replaced
+    echoes: Any  # uint8[desk_items, ECHO_ROW]: a size word, then bytes that only the gateway reads
     isin_slots: Any  # open addressing: row + 1, 0 for free
-    clordid_slots: Any
+    clordid_slots: Any  # the same: above 0 a row of `orders`, below 0 one of `replaced`
     bbo: Any  # scratch: the BBO at the current input
     policy_input: Any  # scratch
 
@@ -72,6 +76,8 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         client_use=np.zeros(capacity.clients, schema.client_use),
         orders=np.zeros(capacity.orders, schema.order),
         desk_items=np.zeros(capacity.desk_items, schema.desk_item),
+        replaced=np.zeros(capacity.replaced, schema.replaced),
+        echoes=np.zeros((capacity.desk_items, ECHO_ROW), np.uint8),
         isin_slots=np.zeros(capacity.isin_slots, np.int64),
         clordid_slots=np.zeros(capacity.clordid_slots, np.int64),
         bbo=np.zeros(1, schema.bbo),
@@ -129,11 +135,20 @@ def clordid_slot(tables, session, clordid):
     mask = slots.shape[0] - 1
     slot = _first_slot(tables, session, clordid)
     while slots[slot] != 0:
-        order = tables.orders[slots[slot] - 1]
-        if order["session"] == session and same_words(order["clordid"], clordid, CLORDID_WORDS):
+        if slots[slot] > 0:
+            order = tables.orders[slots[slot] - 1]
+            if order["session"] == session and same_words(order["clordid"], clordid, CLORDID_WORDS):
+                return slot
+        elif was_replaced(tables.replaced[-slots[slot] - 1], session, clordid):
             return slot
         slot = (slot + 1) & mask
     return slot
+
+
+@njit
+def was_replaced(row, session, clordid):
+    """Whether this ClOrdID(11) is an earlier one of an order."""
+    return row["session"] == session and same_words(row["clordid"], clordid, CLORDID_WORDS)
 
 
 @inlined
@@ -154,8 +169,33 @@ def expect_order(tables, event):
 
 @njit
 def find_order(tables, session, clordid):
-    """Row of the session's order with this ClOrdID(11), or -1."""
-    return tables.clordid_slots[clordid_slot(tables, session, clordid)] - 1
+    """Row of the session's order that has or had this ClOrdID(11), or -1."""
+    found = tables.clordid_slots[clordid_slot(tables, session, clordid)]
+    if found < 0:
+        return tables.replaced[-found - 1]["order_id"] - 1
+    return found - 1
+
+
+@njit
+def rename_order(tables, order, clordid):
+    """Give an order another ClOrdID(11), one that is not used; the one it had still names it.
+
+    There is room: `tables.replaced` has a free row.
+    """
+    counters = tables.counters[0]
+    index = counters["replaced"]
+    counters["replaced"] = index + 1
+    row = tables.replaced[index]
+    row["session"] = order["session"]
+    row["order_id"] = order["order_id"]
+    slot = clordid_slot(tables, order["session"], order["clordid"])
+    for i in range(CLORDID_WORDS):
+        row["clordid"][i] = order["clordid"][i]
+    tables.clordid_slots[slot] = -index - 1
+    slot = clordid_slot(tables, order["session"], clordid)
+    for i in range(CLORDID_WORDS):
+        order["clordid"][i] = clordid[i]
+    tables.clordid_slots[slot] = order["order_id"]
 
 
 @njit
@@ -290,6 +330,8 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("client_use", tables.client_use[:clients]),
         ("orders", tables.orders[: int(counters["orders"])]),
         ("desk_items", tables.desk_items[: int(counters["desk_items"])]),
+        ("replaced", tables.replaced[: int(counters["replaced"])]),
+        ("echoes", tables.echoes[: int(counters["desk_items"])]),
     ]
 
 
@@ -317,3 +359,7 @@ def _rebuild(tables):
         order = tables.orders[index]
         slot = clordid_slot(tables, order["session"], order["clordid"])
         tables.clordid_slots[slot] = index + 1
+    for index in range(tables.counters[0]["replaced"]):
+        row = tables.replaced[index]
+        slot = clordid_slot(tables, row["session"], row["clordid"])
+        tables.clordid_slots[slot] = -index - 1

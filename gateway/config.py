@@ -131,6 +131,7 @@ class Quoting(Section):
     quote_size_bps: Annotated[int, Field(ge=10_000, le=20_000)] = 10_000
     discretionary: RouteName = "desk"
     on_request: RouteName = "auto"
+    peg_mid: Literal["fill", "policy", "reject"] = "fill"
 
 
 class Desk(Section):

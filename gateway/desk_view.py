@@ -8,7 +8,7 @@ from rich.table import Table
 
 from engine import journal as jn
 from engine import schema, tables
-from engine.enums import DeskState, KillScope, Side, Tif, Zone
+from engine.enums import DeskState, KillScope, OrdType, Side, Tif, Zone
 from engine.schema import unpack
 from gateway.desk_reader import DeskError, DeskQueue
 from gateway.explain import money, px
@@ -31,6 +31,9 @@ def as_dict(item: Any) -> dict[str, Any]:
         "qty": int(item["qty"]),
         "filled_qty": int(item["filled_qty"]),
         "limit_px": px(item["limit_px_e6"]) if item["limit_px_e6"] else None,
+        "pegged": bool(item["ord_type"] == OrdType.PEGGED),
+        "min_qty": int(item["min_qty"]),
+        "replaced": int(item["replaced"]),
         "zone": Zone(int(item["zone"])).name,
         "notional": money(item["notional_e6"]),
         "bid_px": px(item["bid_px_e6"]),
@@ -57,9 +60,10 @@ def table(queue: DeskQueue, *, wide: bool = True) -> Table:
         item = as_dict(row)
         left_s = max(0, item["deadline_ns"] - now_ns) // 1_000_000_000
         done = f"{item['filled_qty']:,} of " if item["filled_qty"] else ""
+        unlimited = "midpoint" if item["pegged"] else "market"
         cells = (
             str(item["item_id"]), item["state"], f"{left_s} s", item["side"],
-            f"{done}{item['qty']:,}", item["isin"], item["limit_px"] or "market",
+            f"{done}{item['qty']:,}", item["isin"], item["limit_px"] or unlimited,
             f"{item['notional']} {item['currency']}", f"{item['bid_px']} / {item['ask_px']}",
             item["trader"] or "", item["zone"], item["quote_px"] or "",
         )  # fmt: skip

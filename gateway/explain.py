@@ -111,8 +111,13 @@ def in_words(row: Any, venues: list[str]) -> list[str]:
         terms += f" at {px(row['limit_px_e6'])} {unpack([row['currency']])} or better"
     elif row["ord_type"] == OrdType.MARKET:
         terms += " at market"
-    if row["tif"] in (0, 3, 4):
+    elif row["ord_type"] == OrdType.PEGGED:
+        cap = f", {px(row['limit_px_e6'])} or better" if row["limit_px_e6"] else ""
+        terms += f" at the midpoint{cap}"
+    if row["tif"] in tuple(Tif):
         terms += f", {Tif(int(row['tif'])).name}"
+    if row["min_qty"]:
+        terms += f", at least {row['min_qty']:,} at first"
     lines.append(f"asked: {terms}")
     if row["bbo_bid_venue"] >= 0 and (row["bbo_bid_px_e6"] or row["bbo_ask_px_e6"]):
         lines += _market(row, venues)
@@ -175,6 +180,8 @@ def _price(row: Any) -> list[str]:
         return [f"price: {px(row['last_px_e6'])} given by trader {unpack([row['trader']])}"]
     buy = row["side"] == Side.BUY
     quoted = row["quote_ask_px_e6"] if buy else row["quote_bid_px_e6"]
+    if row["ord_type"] == OrdType.PEGGED and not row["policy_hash"]:
+        return [f"price: quoted {px(quoted)}, {px(row['last_px_e6'])} as the order is pegged"]
     lines = [
         f"price: quoted {px(quoted)}, policy {int(row['policy_hash']):016x} asked "
         f"{px(row['policy_px_e6'])}, tick {px(row['tick_e6'])}"
@@ -197,6 +204,10 @@ def _outcome(row: Any, kind: ExecKind) -> str:
             f"{unpack([row['currency']])} after {row['checks']} checks ({state}); "
             f"firm's position {row['position_before']:,} -> {row['position_after']:,}"
         )
+    if kind == ExecKind.REPLACED:
+        return f"outcome: changed, waits anew as desk item {row['desk_item']} ({state})"
+    if kind == ExecKind.MASS_CANCEL and reason == Reason.NONE:
+        return f"outcome: {row['total']:,} orders cancelled"
     if kind == ExecKind.NEW:
         return f"outcome: waits as desk item {row['desk_item']} after {row['checks']} checks"
     if kind == ExecKind.DESK_QUOTE:

@@ -8,9 +8,11 @@ import numpy as np
 
 from engine import journal as jn
 from engine import step
+from engine.enums import Reason
 from engine.jit import copy_bytes, inlined, njit
 from engine.limits import CLORDID_SIZE_MAX
-from engine.tables import expect_order
+from engine.tables import expect_order, find_order
+from gateway import echo
 from gateway.ahead import MAPPED_MIN, map_ahead
 from gateway.fix_check import check_message
 from gateway.fix_read import (
@@ -26,12 +28,24 @@ from gateway.fix_read import (
 from gateway.fix_time import read_time
 from gateway.fix_values import FINE
 from gateway.fix_write import begin, finish, fix_bytes, put_byte, put_bytes, put_int
-from gateway.order_entry import read_cancel, read_order, read_status
+from gateway.mass_request import cancel_piece, status_piece
+from gateway.order_entry import (
+    read_cancel,
+    read_mass_cancel,
+    read_mass_status,
+    read_order,
+    read_replace,
+    read_status,
+)
 from gateway.recorder import copy, emit, journal_event, on_message_in, on_message_out
-from gateway.wire import SessionState, Wake
+from gateway.wire import SessionState, Version, Wake
 
+#: MsgType(35) of one or two letters, the first in the lowest byte.
 _NEW_ORDER, _REPLACE, _CANCEL, _STATUS, _RFQ = (ord(letter) for letter in "DGFHR")
+_MASS_CANCEL, _MASS_STATUS = ord("q"), ord("A") | ord("F") << 8
 _HEARTBEAT, _TEST, _BUSINESS_REJECT = (ord(letter) for letter in "01j")
+_YES = ord("Y")
+LEFT, DONE, AGAIN = 0, 1, 2  # what became of a message: Python's, done, not done whole
 SECOND_NS = 1_000_000_000
 _T45 = fix_bytes("45=")
 _T372 = fix_bytes("|372=")
@@ -58,14 +72,20 @@ def drain(tables, outbox, wire, journal, connection_id, ts_ns, policy):
         start = connection["rx_start"]
         outcome, size = frame(buffer, start, connection["rx_end"])
         if outcome == MESSAGE:
-            if not on_message(
+            done = on_message(
                 tables, outbox, wire, journal, connection_id, start, size, ts_ns, policy
-            ):
+            )
+            if done == DONE:
+                connection["rx_start"] = start + size
+            elif done == LEFT:
                 loop["message_at"] = start
                 loop["message_size"] = size
                 wake = Wake.COLD_MESSAGE
                 break
-            connection["rx_start"] = start + size
+            elif _should_send(wire, connection):
+                loop["resume"] = connection_id
+                wake = Wake.PIECE
+                break
         elif outcome == GARBLED:  # FIX 4.4 vol. 2: ignore, the next number will tell
             loop["garbled"] += 1
             if connection["session"] >= 0:
@@ -83,6 +103,13 @@ def drain(tables, outbox, wire, journal, connection_id, ts_ns, policy):
     return wake
 
 
+@inlined
+def _should_send(wire, connection):
+    """Whether a reader that keeps up would be taken for a slow one if it got more at once."""
+    owed = connection["tx_end"] - connection["tx_start"]
+    return 2 * owed > wire.tx.shape[1] and connection["blocked"] == 0 and connection["slow"] == 0
+
+
 @njit
 def _compact(connection, buffer):
     """Move what is left of a partial message to the front."""
@@ -97,7 +124,7 @@ def _compact(connection, buffer):
 
 @njit
 def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns, policy):
-    """Do one framed message; False leaves it, untouched, to Python."""
+    """Do one framed message: DONE; LEFT, untouched, to Python; AGAIN, a piece of it is done."""
     loop = wire.loop[0]
     loop["messages"] += 1
     loop["generation"] += 1
@@ -112,20 +139,20 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
         return _leave(loop, problem, tag)
     session_id = wire.connections[connection_id]["session"]
     if session_id < 0:
-        return False
+        return LEFT
     session = wire.sessions[session_id]
     problem, tag = check_message(wire, session["rules"], session["strict"], buffer, count)
     if problem != FINE:
         return _leave(loop, problem, tag)
     if not _is_ordinary(wire, buffer, generation, session_id, ts_ns):
-        return False
+        return LEFT
     seq = session["next_in"]
     msg_type = _msg_type(wire.fields, buffer)
     if _is_over_rate(session, msg_type, ts_ns):
         _take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
         _refuse_rate(wire, journal, session_id, buffer, seq, ts_ns)
-        return True
+        return DONE
     return _dispatch(
         tables, outbox, wire, journal, session_id, msg_type, buffer, start, size, ts_ns, policy
     )
@@ -146,6 +173,11 @@ def _dispatch(
         if problem >= 0:
             return _leave(loop, problem, tag)
         event = wire.event[0]
+        if has(fields, generation, 97) and _was_sent_before(tables, wire, buffer, event):
+            _take_number(session, seq, ts_ns)
+            on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
+            return DONE
+        echo.collect(wire, buffer, generation, session_id, start, size)
         expect_order(tables, event)
         _take_number(session, seq, ts_ns)
         journal_event(journal, jn.ORDER, event, seq, buffer, start, size, ts_ns)
@@ -156,7 +188,7 @@ def _dispatch(
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
     elif msg_type == _TEST:
         if not has(fields, generation, 112):
-            return False
+            return LEFT
         _take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
         _heartbeat(wire, journal, session_id, buffer, fields[112, 1], fields[112, 2], ts_ns)
@@ -177,8 +209,64 @@ def _dispatch(
         step.on_status(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
     else:
+        return _other_request(
+            tables, outbox, wire, journal, session_id, msg_type, seq, buffer, start, size, ts_ns
+        )
+    return DONE
+
+
+@njit
+def _other_request(
+    tables, outbox, wire, journal, session_id, msg_type, seq, buffer, start, size, ts_ns
+):
+    """The rarer messages about orders: replace, mass cancel, mass status."""
+    loop = wire.loop[0]
+    generation = loop["generation"]
+    session = wire.sessions[session_id]
+    event = wire.event[0]
+    if msg_type == _REPLACE:
+        problem, tag = read_replace(wire, buffer, generation, session_id)
+    elif msg_type == _MASS_CANCEL and session["version"] != Version.FIX_4_2:
+        problem, tag = read_mass_cancel(wire, buffer, generation, session_id)
+    elif msg_type == _MASS_STATUS and session["version"] != Version.FIX_4_2:
+        problem, tag = read_mass_status(wire, buffer, generation, session_id)
+    else:
+        return LEFT
+    if problem >= 0:
+        echo.forget(wire)
+        return _leave(loop, problem, tag)
+    session["last_recv_ns"] = ts_ns
+    session["test_sent_ns"] = 0
+    done = True
+    if msg_type == _MASS_CANCEL:
+        done = cancel_piece(tables, outbox, wire, journal, seq, buffer, start, size, ts_ns)
+    elif msg_type == _MASS_STATUS:
+        done = status_piece(tables, outbox, wire, journal, seq, buffer, start, size, ts_ns)
+    elif _was_sent_before(tables, wire, buffer, event):
+        _take_number(session, seq, ts_ns)
+        on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
+    else:
+        echo.collect(wire, buffer, generation, session_id, start, size)
+        _take_number(session, seq, ts_ns)
+        journal_event(journal, jn.REPLACE, event, seq, buffer, start, size, ts_ns)
+        step.on_replace(tables, outbox, event, ts_ns)
+        emit(tables, outbox, wire, journal, ts_ns)
+    return DONE if done else AGAIN
+
+
+@njit
+def _was_sent_before(tables, wire, buffer, event):
+    """Whether PossResend(97)=Y marks an order that we have (FIX 4.4 vol. 2, test case 19.a)."""
+    fields = wire.fields
+    if not has(fields, wire.loop[0]["generation"], 97):
         return False
-    return True
+    if (
+        fields[97, 2] != 1
+        or buffer[fields[97, 1]] != _YES
+        or event["defect"] == Reason.CLORDID_SIZE
+    ):
+        return False
+    return find_order(tables, event["session"], event["clordid"]) >= 0
 
 
 @inlined
@@ -194,7 +282,7 @@ def _leave(loop, problem, tag):
     """Tell Python which field the hot path could not take."""
     loop["cold_reason"] = problem
     loop["cold_tag"] = tag
-    return False
+    return LEFT
 
 
 @inlined
@@ -218,6 +306,9 @@ def _is_ordinary(wire, buffer, generation, session_id, ts_ns):
     # PossDupFlag: Python looks at OrigSendingTime(122) first
     if has(fields, generation, 43) and session["early"] != 2:
         return False
+    for tag in (34, 49, 52, 56):  # a dictionary of somebody's own may not ask for them
+        if not has(fields, generation, tag):
+            return False
     seq, good = read_int(buffer, fields[34, 1], fields[34, 2])
     if not good or seq != session["next_in"]:
         return False

@@ -8,7 +8,9 @@ import numpy as np
 from engine import journal as jn
 from engine import staging, step
 from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
+from engine.limits import ECHO_TAGS_MAX
 from engine.tables import apply_row
+from gateway import echo
 from gateway.execution_report import write_report
 from gateway.fix_write import put_byte, put_bytes, put_text
 from gateway.wire import COMP_ID_SIZE_MAX, LAST_WORDS_SIZE, SENT_RING, TX_SIZE
@@ -37,7 +39,7 @@ def copy(target, at, source, start, size):
 
 @inlined
 def journal_event(journal, kind, event, fix_seq, message, start, size, ts_ns):
-    """One order, cancel or status request, with the raw message behind it."""
+    """A message about orders, with its raw bytes behind the event."""
     at = jn.body_at(journal)
     put_record(journal.buffer, at, event)
     copy(journal.buffer, at + event_size, message, start, size)
@@ -90,6 +92,7 @@ def emit(tables, outbox, wire, journal, ts_ns):
     at = 0
     for i in range(counts["executions"]):
         execution = outbox.executions[i]
+        echo.choose(tables, wire, execution)
         session_id = execution["session"]
         seq = take_seq(wire, session_id, ts_ns)
         start, size = write_report(wire.scratch, wire, execution, seq)
@@ -100,6 +103,7 @@ def emit(tables, outbox, wire, journal, ts_ns):
             journal, jn.EXECUTION, session_id, seq, ts_ns, execution_size + size
         )
         queue(wire, session_id, wire.scratch, start, size)
+    echo.forget(wire)
     for i in range(counts["desk_items"]):
         put_record(journal.buffer, jn.body_at(journal), outbox.desk_items[i])
         jn.end_frame(journal, jn.DESK_ITEM, -1, 0, ts_ns, desk_item_size)
@@ -178,6 +182,8 @@ def apply_session(wire, session_id, setting):
     session["last_processed"] = setting["last_processed"]
     session["out_tags"] = setting["out_tags"]
     session["since_ns"] = setting["since_ns"]
+    for i in range(ECHO_TAGS_MAX):
+        wire.echo_tags[session_id, i] = setting["echo_tags"][i]
     header = wire.headers[session_id]
     theirs = wire.their_ids[session_id]
     ours = wire.our_ids[session_id]

@@ -24,13 +24,15 @@ from engine.policy import Policy
 from engine.staging import apply_stage, count_activation
 from engine.tables import Tables, allocate, apply_row, state_hash
 from gateway import config as configuration
-from gateway import journal_files, policy_file
+from gateway import echo, journal_files, policy_file
 from gateway.errors import UserError
+from gateway.fix_read import tokenize
 from gateway.recorder import (
     apply_boot,
     apply_session,
     copy,
     emit,
+    event_size,
     venue_quote_size,
 )
 from gateway.wire import SENT_RING, Wire
@@ -102,16 +104,14 @@ def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
     copy(shadow.buffer, body, source.buffer, body, body_size)
     position = jn.end_frame(shadow, kind, session_id, fix_seq, ts_ns, body_size)
     buffer = source.buffer
-    if kind == jn.ORDER or kind == jn.CANCEL or kind == jn.STATUS:
+    if (kind >= jn.ORDER and kind <= jn.STATUS) or (kind >= jn.REPLACE and kind <= jn.MASS_STATUS):
         event = scratch.event[0]
         get_record(event, buffer, body)
-        wire.sessions[session_id]["next_in"] = fix_seq + 1
-        if kind == jn.ORDER:
-            step.on_order(tables, outbox, event, ts_ns, policy)
-        elif kind == jn.CANCEL:
-            step.on_cancel(tables, outbox, event, ts_ns)
-        else:
-            step.on_status(tables, outbox, event, ts_ns)
+        if fix_seq > 0:
+            wire.sessions[session_id]["next_in"] = fix_seq + 1
+        message_size = body_size - event_size
+        _read_again(wire, kind, session_id, buffer, body + event_size, message_size)
+        _request(tables, outbox, kind, event, ts_ns, policy)
         emit(tables, outbox, wire, shadow, ts_ns)
     elif kind == jn.VENUE_QUOTE:
         for at in range(body, body + body_size, venue_quote_size):
@@ -144,6 +144,42 @@ def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
     elif kind == jn.FIX_OUT:
         wire.sessions[session_id]["next_out"] = fix_seq + 1
         wire.sent[session_id, fix_seq % SENT_RING] = position
+
+
+@njit
+def _request(tables, outbox, kind, event, ts_ns, policy):
+    """Step the engine by one message about orders."""
+    if kind == jn.ORDER:
+        step.on_order(tables, outbox, event, ts_ns, policy)
+    elif kind == jn.CANCEL:
+        step.on_cancel(tables, outbox, event, ts_ns)
+    elif kind == jn.STATUS:
+        step.on_status(tables, outbox, event, ts_ns)
+    elif kind == jn.REPLACE:
+        step.on_replace(tables, outbox, event, ts_ns)
+    elif kind == jn.MASS_CANCEL:
+        step.on_mass_cancel(tables, outbox, event, ts_ns)
+    else:
+        step.on_mass_status(tables, outbox, event, ts_ns)
+
+
+@njit
+def _read_again(wire, kind, session_id, buffer, start, size):
+    """What reports give back of a message, from its journalled bytes."""
+    told = kind == jn.STATUS or kind == jn.MASS_STATUS
+    echoed = kind == jn.ORDER or kind == jn.REPLACE
+    if echoed and wire.sessions[session_id]["out_tags"] & echo.ECHO == 0:
+        return
+    if not told and not echoed:
+        return
+    loop = wire.loop[0]
+    loop["generation"] += 1
+    generation = loop["generation"]
+    tokenize(buffer, start, size, wire.fields, generation)
+    if echoed:
+        echo.collect(wire, buffer, generation, session_id, start, size)
+    else:
+        echo.collect_request(wire, buffer, generation, 790 if kind == jn.STATUS else 584)
 
 
 @njit

@@ -27,7 +27,16 @@ from engine.limits import SEGMENT_SIZE
 from engine.outbox import allocate_outbox
 from engine.policy import Policy
 from engine.tables import allocate, outside_table, touch
-from gateway import inbound, journal_schema, loop, policy_file, recorder, snapshot, wire
+from gateway import (
+    inbound,
+    journal_schema,
+    loop,
+    mass_request,
+    policy_file,
+    recorder,
+    snapshot,
+    wire,
+)
 from gateway import syscalls as sc
 from gateway.config import Config, ConfigError, closed
 from gateway.connections import Connections
@@ -264,12 +273,16 @@ class Server:
         wire.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
         wire.connections[CONNECTIONS_MAX]["session"] = session_id
         early, row["early"] = int(row["early"]), 2
-        done = inbound.on_message(
-            self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, 0, len(raw),
-            self.now_ns(), self.policy.address,
-        )  # fmt: skip
+        done = inbound.AGAIN
+        while done == inbound.AGAIN:
+            self.make_room()
+            done = inbound.on_message(
+                self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, 0, len(raw),
+                self.now_ns(), self.policy.address,
+            )  # fmt: skip
         row["early"] = early
-        return int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"]), bool(done)
+        problem, tag = int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"])
+        return problem, tag, done == inbound.DONE
 
     def on_disconnect(self, session_id: int) -> None:
         """What a session's settings ask for when its connection is gone."""
@@ -291,6 +304,13 @@ class Server:
 
     def cancel_all(self, session_id: int) -> None:
         """Cancel every open order of a session."""
+        event = np.zeros(1, schema.order_event)[0]
+        done = False
+        while not done:
+            self.make_room()
+            done = mass_request.cancel_session(
+                self.tables, self.outbox, self.wire, self.journal, event, session_id, self.now_ns()
+            )
 
     def _oversize(self) -> None:
         row = self.wire.loop[0]

@@ -262,6 +262,7 @@ class Sessions:
         ours, theirs = self.names(session_id)
         for name in SETTINGS:
             row[name] = server.wire.sessions[session_id][name]
+        row["echo_tags"][0] = server.wire.echo_tags[session_id]
         anew = next_out == 1 and next_in <= 2
         now_ns = server.now_ns()
         row["since_ns"] = now_ns if anew else server.wire.sessions[session_id]["since_ns"]

@@ -7,6 +7,7 @@ journalled as SESSION_SET; the rest of the settings is only ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ OUT_TAGS = {
     639: OutTag.PRICE_IMPROVEMENT,
     574: OutTag.MATCH_TYPE,
     2524: OutTag.REGULATORY_SIDE,
+    1724: OutTag.ORDER_ORIGINATION,
+    2593: OutTag.ORDER_ATTRIBUTES,
 }
 
 
@@ -107,7 +110,7 @@ class SessionTable:
             raise UserError(f"session {session.id}: no room, {row} are known already")
         slot = self._slot(session)
         self._set(
-            row, session.id, now_ns,
+            row, session.id, now_ns, session.echo_tags,
             client=server.client_id(session.client),
             status=SessionStatus.ACTIVE if session.enabled else SessionStatus.PAUSED,
             version=VERSION_OF[session.begin_string],
@@ -128,7 +131,14 @@ class SessionTable:
         live["throttle_reject"] = session.throttle_reject
         return row
 
-    def _set(self, row: int, session_id: SessionId, now_ns: int, **fields: int) -> None:
+    def _set(
+        self,
+        row: int,
+        session_id: SessionId,
+        now_ns: int,
+        echo_tags: Sequence[int] = (),
+        **fields: int,
+    ) -> None:
         """Journal and apply a row; its other fields stay as they are."""
         server = self.server
         live = server.wire.sessions[row]
@@ -138,6 +148,8 @@ class SessionTable:
                 setting[name] = live[name]
         for name, value in fields.items():
             setting[name] = value
+        setting["echo_tags"][0] = 0
+        setting["echo_tags"][0, : len(echo_tags)] = echo_tags
         if row not in self.rows.values():
             setting["since_ns"] = now_ns
         setting["our_comp_id"] = schema.pack(session_id.sender, 6)
@@ -253,11 +265,15 @@ class SessionTable:
 
 def _out_tags(session: Session, dictionary: Dictionary) -> int:
     """What the session's dictionary lets us put into ExecutionReport(8)."""
-    members = {member.tag for member in dictionary.messages["8"].members}
-    bits = 0
+    members = {member.tag: member.group for member in dictionary.messages["8"].members}
+    bits = int(OutTag.ECHO)
     for tag, bit in OUT_TAGS.items():
-        if tag in members or (session.mifid_fields and tag in (574, 2524)):
+        if tag in members or session.mifid_fields:
             bits |= bit
+    parties = members.get(453)
+    qualified = parties is not None and any(member.tag == 2376 for member in parties.members)
+    if qualified or session.mifid_fields:
+        bits |= OutTag.PARTY_QUALIFIER
     cancel = dictionary.messages.get("Z")
     if cancel is not None and any(member.tag == 58 for member in cancel.members):
         bits |= OutTag.CANCEL_TEXT

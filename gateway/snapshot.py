@@ -18,7 +18,7 @@ _SESSION_STATE = (
     "client", "next_in", "next_out", "status", "version", "precision", "fill_style",
     "last_processed", "out_tags", "since_ns", "begin_size", "sender_size", "target_size",
 )  # fmt: skip
-_SESSION_BYTES = ("headers", "their_ids", "our_ids", "sent")
+_SESSION_BYTES = ("headers", "their_ids", "our_ids", "echo_tags", "sent")
 
 
 class Loaded(NamedTuple):

@@ -12,7 +12,17 @@ from engine import journal as jn
 from engine import policy, schema, staging, tables
 from engine.limits import Capacity
 from engine.outbox import allocate_outbox
-from gateway import inbound, journal_files, loop, quote_stream, recorder, replay, resend, wire
+from gateway import (
+    inbound,
+    journal_files,
+    loop,
+    mass_request,
+    quote_stream,
+    recorder,
+    replay,
+    resend,
+    wire,
+)
 from gateway.dictionary import shipped
 from gateway.fix_check import check_message
 from gateway.rule_tables import put_rules
@@ -50,6 +60,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
     setting = np.zeros(1, schema.session_set)[0]
     setting["their_comp_id"] = schema.pack("CLIENT", 6)
     setting["our_comp_id"] = schema.pack("SI", 6)
+    setting["version"], setting["next_in"], setting["next_out"] = wire.Version.FIX_4_4, 1, 1
     boot = np.zeros(1, schema.boot)[0]
     raw = np.zeros(64, np.uint8)
     shadow = jn.in_memory(1 << 20)
@@ -64,6 +75,19 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             f"48={_ISIN}|22=4|60=20260101-00:00:00|"
         )
         inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
+
+    def send(msg_type: str, fields: str) -> None:
+        seq = int(w.wire.sessions[0]["next_in"])
+        head = f"35={msg_type}|34={seq}|49=CLIENT|56=SI|52=20260101-00:00:00|"
+        w.message(f"{head}{fields}|60=20260101-00:00:00|")
+        inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
+
+    def requests() -> None:
+        send("G", "11=2|41=1|54=1|40=1|38=1")
+        send("q", "11=3|530=7")
+        send("AF", "584=4|585=7")
+        event = np.zeros(1, schema.order_event)[0]
+        mass_request.cancel_session(w.tables, w.outbox, w.wire, w.journal, event, 0, 1)
 
     def swap() -> None:
         rows, numbers = np.zeros(1, schema.instrument), np.zeros(1, np.int64)
@@ -100,6 +124,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             recorder.on_message_out(w.wire, w.journal, 0, raw, 0, 64, 1),
             recorder.on_resent(w.wire, w.journal, 0, 1, raw, 64, 1))),
         ("orders", order),
+        ("requests about orders", requests),
         ("early messages", lambda: (
             inbound.on_message(
                 w.tables, w.outbox, w.wire, w.journal, 0, 0, 0, 1, w.policy.address),
@@ -143,6 +168,7 @@ def lock() -> None:
         recorder.on_stage_abort, recorder.on_activation, recorder.note_change,
         staging.number_rows, quote_stream.cancel_all, quote_stream.walk,
         quote_stream.send_snapshot, quote_stream.send_reject, resend.resend,
+        mass_request.cancel_session,
     ):  # fmt: skip
         if hasattr(function, "disable_compile"):
             function.disable_compile()

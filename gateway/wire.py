@@ -11,6 +11,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
+from engine.limits import ECHO_SIZE_MAX, ECHO_TAGS_MAX
 from gateway import rule_tables
 
 SESSIONS_MAX = 256
@@ -24,6 +25,8 @@ LAST_WORDS_SIZE = 1 << 10  # behind what a slow reader owes: the Logout that say
 COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
 SENT_RING = 1 << 13  # last outbound messages of a session whose place is remembered
 TEXT_SIZE = 512
+REQUEST_ID_MAX = 64  # bytes of an OrdStatusReqID(790) or MassStatusReqID(584)
+REQUEST_SIZE_MAX = REQUEST_ID_MAX + 8
 SPARE_CHUNK = 4 << 20  # bytes of the next journal segment written at once
 STREAMED_INSTRUMENTS = 1 << 16  # rows of the instrument table that can be subscribed to
 CHANGES = 1 << 16  # last changes of our quotes that a subscriber may be behind
@@ -74,7 +77,10 @@ class OutTag(IntEnum):
     PRICE_IMPROVEMENT = 1  # 639
     MATCH_TYPE = 2  # 574
     REGULATORY_SIDE = 4  # 2524
-    ECHO = 8  # what the client said of an order comes back on its reports
+    ECHO = 8  # what the client said of an order comes back on its reports (gateway.echo)
+    PARTY_QUALIFIER = 256  # 2376, in the parties that come back
+    ORDER_ORIGINATION = 512  # 1724 comes back
+    ORDER_ATTRIBUTES = 1024  # the group 2593 comes back
     CANCEL_TEXT = 1 << 20  # 58 in QuoteCancel(Z), which no stock dictionary has there
 
 
@@ -138,6 +144,8 @@ session = _dtype(
     "sender_size",  # bytes of their CompID and of ours, as they come in 49 and 56
     "target_size",
     "resend_to",  # highest number asked again for, 0: none outstanding
+    "mass_from",  # desk item at which the next piece of a mass request begins, 0: none is open
+    "mass_total",
 )
 
 connection = _dtype(
@@ -201,6 +209,8 @@ loop = _dtype(
     "ready_next",
     "day",  # of the cached time text
     "stamp_ns",  # its time
+    "echo_size",  # bytes in `echo` and `request`
+    "request_size",
     "busy",  # 1: Python has work to do in pieces, between inputs
     "changes",  # of our quotes since the start
     "streams",  # sessions that have a subscription
@@ -246,6 +256,9 @@ class Wire(Handle):
     timespec: Any
     sent: Any  # int64[SESSIONS_MAX, SENT_RING]: journal position by MsgSeqNum
     own_mic: Any  # uint8[4]
+    echo: Any  # uint8[ECHO_SIZE_MAX + 8]: what the client said of the current order, `|tag=value`
+    echo_tags: Any  # int64[SESSIONS_MAX, ECHO_TAGS_MAX]: a client's own tags that come back
+    request: Any  # uint8[REQUEST_SIZE_MAX]: the id of the current status request, `|tag=value`
     zeros: Any  # uint8[SPARE_CHUNK]
     changes: Any  # int64[CHANGES]: instruments whose quote changed, a ring
     streams: Any
@@ -308,6 +321,9 @@ def allocate(instruments: int = STREAMED_INSTRUMENTS, changes: int = CHANGES) ->
         timespec=np.zeros(2, np.int64),
         sent=np.zeros((SESSIONS_MAX, SENT_RING), np.int64),
         own_mic=np.zeros(4, np.uint8),
+        echo=np.zeros(ECHO_SIZE_MAX + 8, np.uint8),
+        echo_tags=np.zeros((SESSIONS_MAX, ECHO_TAGS_MAX), np.int64),
+        request=np.zeros(REQUEST_SIZE_MAX, np.uint8),
         zeros=np.zeros(SPARE_CHUNK, np.uint8),
         changes=np.zeros(changes, np.int64),
         streams=np.zeros(SESSIONS_MAX, stream),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import regimes, schema, tables
-from engine.enums import Route
+from engine.enums import PegMid, Route
 from engine.limits import VENUES_MAX
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
@@ -139,6 +139,7 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["desk_ttl_ns"] = config.desk.item_seconds * 1_000_000_000
     row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
+    row["peg_mid"] = PegMid[quoting.peg_mid.upper()]
     row["policy_param"] = (quoting.policy_param + [0] * 4)[:4]
     if row["close_ns"][0] == 0:
         row["close_ns"] = ALWAYS_NS

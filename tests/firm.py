@@ -22,6 +22,7 @@ PARAMS: dict[str, Any] = {
     "close_ns": FOREVER_NS,
     "policy_hash": 77,
     "policy_param": [0, 0, 0, 0],
+    "peg_mid": 0,
 }
 REGIME = {
     "name": "eu-2025",

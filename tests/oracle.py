@@ -25,7 +25,10 @@ EXPIRED_AT_ONCE = 64  # outputs that one input may cause
 BUY = 1
 SIDES = (1, 2, 5)
 MARKET, LIMIT = ORD_TYPES = (1, 2)
-DAY, IOC, FOK = TIFS = (0, 3, 4)
+PREVIOUSLY_QUOTED, PEGGED = ord("D") - ord("0"), ord("P") - ord("0")
+DAY, IOC, FOK, GTD = TIFS = (0, 3, 4, 6)
+PEG_FILL, PEG_POLICY, PEG_REJECT = range(3)
+ONE_SECURITY, ALL_ORDERS = 1, 7
 CONTINUOUS = 0
 
 BboState = IntEnum("BboState", "NORMAL LOCKED CROSSED ONE_SIDED STALE EMPTY", start=0)
@@ -43,7 +46,11 @@ DeskState = IntEnum(
 )
 DeskAction = IntEnum("DeskAction", "CLAIM QUOTE FILL DECLINE KILL RESUME")
 KillScope = IntEnum("KillScope", "FIRM CLIENT INSTRUMENT", start=0)
-Kind = IntEnum("Kind", "NEW FILL CANCELLED REJECTED EXPIRED STATUS CANCEL_REJECTED DESK_QUOTE")
+Kind = IntEnum(
+    "Kind",
+    "NEW FILL CANCELLED REJECTED EXPIRED STATUS CANCEL_REJECTED DESK_QUOTE "
+    "REPLACED REPLACE_REJECTED MASS_CANCEL MASS_STATUS",
+)
 Clamp = IntEnum("Clamp", "NONE WORSE_THAN_QUOTE OUTSIDE_QUOTE OFF_TICK NOT_A_PRICE", start=0)
 QuoteState = IntEnum("QuoteState", "NONE LIVE WITHDRAWN", start=0)
 Reason = IntEnum(
@@ -55,7 +62,10 @@ Reason = IntEnum(
     "CLIENT_DAY_LIMIT CLIENT_COUNT_LIMIT POSITION_LIMIT INSTRUMENT_ORDER_LIMIT ZONE_REJECTED "
     "NOT_MARKETABLE NO_REGIME CLIENT_CANCEL DESK_DECLINED DESK_EXPIRED DESK_REMAINDER "
     "UNKNOWN_ORDER TOO_LATE CURRENCY UNKNOWN_ITEM ITEM_CLOSED ITEM_NOT_YOURS ITEM_QTY "
-    "ITEM_THROUGH_LIMIT ITEM_NO_PX UNKNOWN_ACTION UNKNOWN_SUBJECT NO_QUOTE CLORDID_SIZE",
+    "ITEM_THROUGH_LIMIT ITEM_NO_PX UNKNOWN_ACTION UNKNOWN_SUBJECT NO_QUOTE CLORDID_SIZE "
+    "PEG PEG_MID EXPIRE_MISSING EXPIRE_PAST ORDER_EXPIRED MIN_QTY DESTINATION_VENUE DESTINATION "
+    "ID_SOURCE REPLACE_SIDE REPLACE_INSTRUMENT REPLACE_QTY REPLACES_FULL ITEM_MIN_QTY "
+    "ITEM_EXPIRED ITEM_THROUGH_MID MASS_SCOPE NO_OPEN_ORDER MASS_PARTIES",
     start=0,
 )
 
@@ -127,9 +137,15 @@ def first_failure(checks: Iterator[Check]) -> Failure | None:
     return None
 
 
+def is_limited(order: Row) -> bool:
+    """Whether a price binds the order: a pegged one only where it was given."""
+    pegged = order["ord_type"] == PEGGED and order["limit_px_e6"] != 0
+    return order["ord_type"] == LIMIT or pegged
+
+
 def through_limit(order: Row, px: Decimal) -> bool:
     """Whether the client's limit forbids this price."""
-    if order["ord_type"] != LIMIT:
+    if not is_limited(order):
         return False
     limit = units(order["limit_px_e6"])
     return px > limit if order["side"] == BUY else px < limit
@@ -142,12 +158,12 @@ def signed_for_firm(order: Row, qty: int) -> int:
 
 ORDER_FIELDS = (
     "order_id session client instrument clordid side ord_type tif qty limit_px_e6 state "
-    "filled_qty filled_e6 zone route reason desk_item recv_ns"
+    "filled_qty filled_e6 zone route reason desk_item recv_ns min_qty expire_ns"
 ).split()
 ITEM_FIELDS = (
     "item_id state order_id session client instrument isin currency side tif qty filled_qty "
     "limit_px_e6 zone notional_e6 bid_px_e6 ask_px_e6 trader quote_px_e6 created_ns deadline_ns "
-    "changed_ns"
+    "changed_ns ord_type min_qty expire_ns replaced"
 ).split()
 QUOTE_CONTENT = "state bid_px_e6 ask_px_e6 bid_qty ask_qty mrm_bid_px_e6 mrm_ask_px_e6".split()
 
@@ -170,7 +186,8 @@ class Oracle:
         self.client_use: dict[int, Row] = {}
         self.orders: list[Row] = []
         self.items: list[Row] = []
-        self.by_clordid: dict[tuple[int, str], Row] = {}
+        self.by_clordid: dict[tuple[int, str], Row] = {}  # every ClOrdID an order has had
+        self.replaced_count = 0
         self.firm_killed = False
         self.executions_count = 0
         self.quotes_count = 0
@@ -232,13 +249,12 @@ class Oracle:
         return self._take_outputs()
 
     def cancel(self, event: Row, ts_ns: int) -> list[Row]:
-        order = self.by_clordid.get((event["session"], event["orig_clordid"]))
+        order = self._find(event, event["orig_clordid"])
         if order is None:
             record = self._record_of_event(event, ts_ns)
             self._execute(Kind.CANCEL_REJECTED, record, (Reason.UNKNOWN_ORDER, None, None))
             return self._take_outputs()
-        names = {name: event[name] for name in ("clordid", "orig_clordid")}
-        record = self._record_of_order(order, ts_ns) | names
+        record = self._record_of_order(order, ts_ns) | self._names(order, event)
         item = self._open_item(order)
         if item is None:
             self._execute(Kind.CANCEL_REJECTED, record, (Reason.TOO_LATE, None, None))
@@ -248,13 +264,63 @@ class Oracle:
         return self._take_outputs()
 
     def status(self, event: Row, ts_ns: int) -> list[Row]:
-        order = self.by_clordid.get((event["session"], event["clordid"]))
+        order = self._find(event, event["clordid"])
         if order is None:
             record = self._record_of_event(event, ts_ns)
             self._execute(Kind.STATUS, record, (Reason.UNKNOWN_ORDER, None, None))
         else:
             why = (order["reason"], None, None)
             self._execute(Kind.STATUS, self._record_of_order(order, ts_ns), why)
+        return self._take_outputs()
+
+    def replace(self, event: Row, ts_ns: int) -> list[Row]:
+        order = self._find(event, event["orig_clordid"])
+        if order is None:
+            record = self._record_of_event(event, ts_ns)
+            self._execute(Kind.REPLACE_REJECTED, record, (Reason.UNKNOWN_ORDER, None, None))
+            return self._take_outputs()
+        record = self._record_of_order(order, ts_ns) | self._names(order, event)
+        changed = self._changed(order, event)
+        failure = first_failure(self._change_checks(order, event))
+        if failure is None:
+            failure = first_failure(self._checks_on_terms(changed, event, ts_ns, dict(record)))
+        if failure is None:
+            bbo = self._look_at_market(changed, ts_ns, record)
+            record["regime"] = self._regime(ts_ns)
+            failure = first_failure(self._checks_with_market(changed, bbo, record, True))
+        if failure:
+            record |= dict.fromkeys(("zone", "route"))
+            self._execute(Kind.REPLACE_REJECTED, record, failure)
+        else:
+            self._replace(order, changed, record, ts_ns)
+        return self._take_outputs()
+
+    def mass_cancel(self, event: Row, ts_ns: int) -> list[Row]:
+        """All in one piece: the stream never has more open orders than that."""
+        failure = self._scope_failure(event)
+        items = [] if failure else self._meant(event)
+        for item in items:
+            order = self.orders[item["order_id"] - 1]
+            record = self._record_of_order(order, ts_ns) | self._names(order, event)
+            self._close(order, item, (Kind.CANCELLED, Reason.CLIENT_CANCEL), record)
+            self._show_item(item, ts_ns)
+        if event["scope"]:
+            record = self._record_of_event(event, ts_ns)
+            record |= {"total": len(items), "scope": event["scope"]}
+            self._execute(Kind.MASS_CANCEL, record, failure)
+        return self._take_outputs()
+
+    def mass_status(self, event: Row, ts_ns: int) -> list[Row]:
+        failure = self._scope_failure(event)
+        items = [] if failure else self._meant(event)
+        for n, item in enumerate(items):
+            record = self._record_of_order(self.orders[item["order_id"] - 1], ts_ns)
+            record |= {"total": len(items), "last": int(n + 1 == len(items))}
+            self._execute(Kind.MASS_STATUS, record)
+        if not items:
+            record = self._record_of_event(event, ts_ns) | {"total": 1, "last": 1}
+            nothing = (Reason.NO_OPEN_ORDER, None, None)
+            self._execute(Kind.MASS_STATUS, record, failure or nothing)
         return self._take_outputs()
 
     def timer(self, ts_ns: int) -> list[Row]:
@@ -267,7 +333,9 @@ class Oracle:
         for item in due[:EXPIRED_AT_ONCE]:
             order = self.orders[item["order_id"] - 1]
             record = self._record_of_order(order, ts_ns)
-            self._close(order, item, (Kind.EXPIRED, Reason.DESK_EXPIRED), record)
+            own = item["expire_ns"] == item["deadline_ns"]
+            why = Reason.ORDER_EXPIRED if own else Reason.DESK_EXPIRED
+            self._close(order, item, (Kind.EXPIRED, why), record)
             self._show_item(item, ts_ns)
         return self._take_outputs()
 
@@ -471,25 +539,42 @@ class Oracle:
         yield self.firm_killed, Reason.KILLED_FIRM, None, None
         client_killed = bool(self.client_use[order["client"]]["killed"])
         yield client_killed, Reason.KILLED_CLIENT, None, None
+        no_isin = event["defect"] == Reason.ID_SOURCE
+        yield no_isin, Reason.ID_SOURCE, event["defect_value"], None
         order["instrument"] = self._instrument_of(event["isin"])
         yield order["instrument"] is None, Reason.UNKNOWN_INSTRUMENT, None, None
         order["isin"] = event["isin"]
-        yield from self._instrument_checks(order["instrument"], ts_ns, record)
+        yield from self._checks_of_instrument_and_terms(order, event, ts_ns, record)
+
+    def _checks_on_terms(self, order: Row, event: Row, ts_ns: int, record: Row) -> Iterator[Check]:
+        """The same of a replaced order, whose instrument is known."""
+        yield self.firm_killed, Reason.KILLED_FIRM, None, None
+        client_killed = bool(self.client_use[order["client"]]["killed"])
+        yield client_killed, Reason.KILLED_CLIENT, None, None
+        yield from self._checks_of_instrument_and_terms(order, event, ts_ns, record)
+
+    def _checks_of_instrument_and_terms(
+        self, order: Row, event: Row, ts_ns: int, record: Row
+    ) -> Iterator[Check]:
+        yield from self._instrument_checks(order, ts_ns, record)
         hours = self.params["open_ns"] <= ts_ns < self.params["close_ns"]
         yield not hours, Reason.CLOSED, None, None
         phase = self._mrm_phase(order["instrument"])
         yield phase != CONTINUOUS, Reason.HALTED, None, None
-        yield from self._instruction_checks(order, event)
+        yield from self._instruction_checks(order, event, ts_ns)
         row = self.instruments[order["instrument"]]
         yield from self._quantity_checks(order, event, row)
-        if order["ord_type"] == LIMIT:
+        if is_limited(order):
             yield from self._limit_price_checks(order, row)
 
-    def _instrument_checks(self, instrument: int, ts_ns: int, record: Row) -> Iterator[Check]:
+    def _instrument_checks(self, order: Row, ts_ns: int, record: Row) -> Iterator[Check]:
+        instrument = order["instrument"]
         row = self.instruments[instrument]
         killed = bool(self.positions[instrument]["killed"])
         yield killed, Reason.KILLED_INSTRUMENT, None, None
         yield not row["si"], Reason.NOT_SI, None, None
+        of_quote = order["ord_type"] == PREVIOUSLY_QUOTED and not order["filled_qty"]
+        yield of_quote and not order.get("changed"), Reason.ORD_TYPE, order["ord_type"], None
         regime = self._regime(ts_ns)
         yield regime is None, Reason.NO_REGIME, None, None
         yield self._lacks_thresholds(row), Reason.NO_THRESHOLD, None, None
@@ -499,11 +584,21 @@ class Oracle:
         book = self.books[instrument].get(self.instruments[instrument]["mrm_venue"])
         return book["phase"] if book else CONTINUOUS
 
-    def _instruction_checks(self, order: Row, event: Row) -> Iterator[Check]:
+    def _instruction_checks(self, order: Row, event: Row, ts_ns: int) -> Iterator[Check]:
         currency = self.instruments[order["instrument"]]["currency"]
         yield order["side"] not in SIDES, Reason.SIDE, order["side"], None
-        yield order["ord_type"] not in ORD_TYPES, Reason.ORD_TYPE, order["ord_type"], None
+        destination = event["destination"]
+        yield destination == 1, Reason.DESTINATION_VENUE, 1, None
+        yield destination not in (0, 2, 3), Reason.DESTINATION, destination, None
+        pegged = order["ord_type"] == PEGGED and self.params["peg_mid"] != PEG_REJECT
+        known = order["ord_type"] in ORD_TYPES or pegged
+        yield not known, Reason.ORD_TYPE, order["ord_type"], None
+        yield pegged and not event["peg"], Reason.PEG, order["ord_type"], None
         yield order["tif"] not in TIFS, Reason.TIF, order["tif"], None
+        expire_ns = event["expire_ns"]
+        dated = order["tif"] == GTD
+        yield dated and not expire_ns, Reason.EXPIRE_MISSING, order["tif"], None
+        yield dated and expire_ns <= ts_ns, Reason.EXPIRE_PAST, expire_ns, ts_ns
         other = event["currency"] not in ("", currency)
         yield other, Reason.CURRENCY, None, None
 
@@ -513,6 +608,9 @@ class Oracle:
         yield qty <= 0, Reason.QTY_NOT_POSITIVE, qty, None
         yield qty > QTY_MAX, Reason.QTY_TOO_LARGE, qty, QTY_MAX
         yield qty % row["lot"] != 0, Reason.QTY_OFF_LOT, qty, row["lot"]
+        yield not 0 <= event["min_qty"] <= qty, Reason.MIN_QTY, event["min_qty"], qty
+        too_few = qty < order["filled_qty"]
+        yield too_few, Reason.REPLACE_QTY, qty, order["filled_qty"]
 
     def _limit_price_checks(self, order: Row, row: Row) -> Iterator[Check]:
         px_e6 = order["limit_px_e6"]
@@ -529,7 +627,9 @@ class Oracle:
         record |= self._bbo_fields(bbo) | self._quote_fields(order["instrument"])
         return bbo
 
-    def _checks_with_market(self, order: Row, bbo: Row, record: Row) -> Iterator[Check]:
+    def _checks_with_market(
+        self, order: Row, bbo: Row, record: Row, with_desk: bool = False
+    ) -> Iterator[Check]:
         row = self.instruments[order["instrument"]]
         reason = BBO_REASON.get(BboState(bbo["state"]), Reason.NONE)
         yield reason != Reason.NONE, reason, None, None
@@ -539,10 +639,12 @@ class Oracle:
         record["notional_e6"] = to_e6(notional)
         order["zone"], order["route"] = map(int, self._classify(row, notional, record["regime"]))
         record["zone"] = order["zone"]
-        if order["ord_type"] == LIMIT:
+        if is_limited(order):
             yield self._beyond_collar(order, bbo), Reason.PX_COLLAR, None, None
         yield from self._limit_checks(order, row, notional)
         yield order["route"] == Route.REJECT, Reason.ZONE_REJECTED, None, None
+        if with_desk:
+            return
         no_room = order["route"] == Route.DESK and len(self.items) >= self.desk_max
         yield no_room, Reason.DESK_FULL, None, None
         if order["route"] == Route.AUTO:
@@ -588,8 +690,10 @@ class Oracle:
             "state": int(OrderState.NEW),
             "recv_ns": ts_ns,
         }
-        if order["ord_type"] != LIMIT:
+        if not is_limited(order):
             order["limit_px_e6"] = 0
+        order["min_qty"] = event["min_qty"]
+        order["expire_ns"] = event["expire_ns"] if order["tif"] == GTD else 0
         order |= dict.fromkeys("filled_qty filled_e6 zone route reason desk_item".split(), 0)
         self.orders.append(order)
         self.by_clordid[event["session"], event["clordid"]] = order
@@ -612,10 +716,13 @@ class Oracle:
             return
         record["route"] = order["route"]
         px = self._price(order, quote, record, ts_ns)
-        if through_limit(order, px):
+        mid = (units(quote["bid_px_e6"]) + units(quote["ask_px_e6"])) / 2
+        off_mid = order["ord_type"] == PEGGED and px != mid
+        if off_mid or through_limit(order, px):
+            why = Reason.PEG_MID if off_mid else Reason.NOT_MARKETABLE
             order["state"] = record["order_state"] = int(OrderState.CANCELLED)
-            order["reason"] = int(Reason.NOT_MARKETABLE)
-            self._execute(Kind.CANCELLED, record, (Reason.NOT_MARKETABLE, None, None))
+            order["reason"] = int(why)
+            self._execute(Kind.CANCELLED, record, (why, None, None))
             return
         quoted = units(record["quote_px_e6"])
         gain = quoted - px if order["side"] == BUY else px - quoted
@@ -641,10 +748,13 @@ class Oracle:
             "recv_ns": ts_ns,
             "param": list(self.params["policy_param"]),
         }
-        asked_e6 = self.policy(inputs)
+        at_mid = order["ord_type"] == PEGGED and self.params["peg_mid"] == PEG_FILL
+        asked_e6 = to_e6((bid + ask) / 2) if at_mid else self.policy(inputs)
         px, clamp = self._gate(order["side"], units(asked_e6), (bid, ask), band)
         record |= {"tick_e6": inputs["tick_e6"], "policy_px_e6": asked_e6, "clamp": int(clamp)}
         record |= {"quote_px_e6": inputs["quote_px_e6"], "policy_hash": self.params["policy_hash"]}
+        if at_mid:
+            record["policy_hash"] = 0
         return px
 
     def _gate(
@@ -690,6 +800,7 @@ class Oracle:
     # The desk
 
     def _enqueue(self, order: Row, record: Row, ts_ns: int) -> None:
+        deadline_ns = self._set_end(order, ts_ns)
         item = {name: order[name] for name in ITEM_FIELDS if name in order} | {
             "item_id": len(self.items) + 1,
             "state": int(DeskState.QUEUED),
@@ -700,7 +811,8 @@ class Oracle:
             "trader": 0,
             "quote_px_e6": 0,
             "created_ns": ts_ns,
-            "deadline_ns": ts_ns + self.params["desk_ttl_ns"],
+            "deadline_ns": deadline_ns,
+            "replaced": 0,
         }
         self.items.append(item)
         order["desk_item"] = item["item_id"]
@@ -708,6 +820,106 @@ class Oracle:
         record["order_state"] = order["state"]
         self._execute(Kind.NEW, record)
         self._show_item(item, ts_ns)
+
+    def _set_end(self, order: Row, ts_ns: int) -> int:
+        """The order's own end is never behind the day's; the desk's is the earlier of both."""
+        deadline_ns = int(ts_ns + self.params["desk_ttl_ns"])
+        if order["expire_ns"]:
+            order["expire_ns"] = min(order["expire_ns"], self.params["close_ns"])
+            deadline_ns = min(deadline_ns, order["expire_ns"])
+        return deadline_ns
+
+    # Changes, and requests about many orders
+
+    def _find(self, event: Row, clordid: str) -> Row | None:
+        """By any ClOrdID that the order has had, else by OrderID(37)."""
+        order = self.by_clordid.get((event["session"], clordid))
+        at = event["order_ref"] - 1
+        if order is None and 0 <= at < len(self.orders):
+            mine = self.orders[at]["session"] == event["session"]
+            return self.orders[at] if mine else None
+        return order
+
+    def _names(self, order: Row, event: Row) -> Row:
+        if not event["clordid"]:
+            return {}
+        orig = event["orig_clordid"] or order["clordid"]
+        return {"clordid": event["clordid"], "orig_clordid": orig}
+
+    def _changed(self, order: Row, event: Row) -> Row:
+        """The order as it would be."""
+        names = "ord_type tif qty limit_px_e6 min_qty expire_ns".split()
+        changed = order | {name: event[name] for name in names} | {"changed": True}
+        if not is_limited(changed):
+            changed["limit_px_e6"] = 0
+        if changed["tif"] != GTD:
+            changed["expire_ns"] = 0
+        return changed
+
+    def _change_checks(self, order: Row, event: Row) -> Iterator[Check]:
+        yield self._open_item(order) is None, Reason.TOO_LATE, None, None
+        too_long = event["defect"] == Reason.CLORDID_SIZE
+        yield too_long, Reason.CLORDID_SIZE, event["defect_value"], 64
+        used = (event["session"], event["clordid"]) in self.by_clordid
+        yield used, Reason.DUPLICATE_CLORDID, None, None
+        most = self.orders_max // 8
+        yield self.replaced_count >= most, Reason.REPLACES_FULL, most, most
+        other = event["side"] != order["side"]
+        yield other, Reason.REPLACE_SIDE, event["side"], order["side"]
+        no_isin = event["defect"] == Reason.ID_SOURCE
+        yield no_isin, Reason.ID_SOURCE, event["defect_value"], None
+        other = event["isin"] not in ("", order["isin"])
+        yield other, Reason.REPLACE_INSTRUMENT, None, None
+
+    def _replace(self, order: Row, changed: Row, record: Row, ts_ns: int) -> None:
+        item = self._open_item(order)
+        assert item is not None
+        names = "ord_type tif qty limit_px_e6 min_qty expire_ns zone".split()
+        order |= {name: changed[name] for name in names}
+        order |= {"clordid": record["clordid"], "route": int(Route.DESK)}
+        self.by_clordid[order["session"], order["clordid"]] = order
+        self.replaced_count += 1
+        deadline_ns = self._set_end(order, ts_ns)
+        whole = order["filled_qty"] == order["qty"]
+        if whole:
+            order["state"] = int(OrderState.FILLED)
+        item |= {name: order[name] for name in names} | {
+            "state": int(DeskState.FILLED if whole else DeskState.QUEUED),
+            "trader": 0,
+            "quote_px_e6": 0,
+            "notional_e6": record["notional_e6"],
+            "bid_px_e6": record["bbo_bid_px_e6"],
+            "ask_px_e6": record["bbo_ask_px_e6"],
+            "deadline_ns": deadline_ns,
+            "replaced": item["replaced"] + 1,
+        }
+        terms = {name: order[name] for name in [*names, "route"]}
+        self._execute(Kind.REPLACED, record | terms | {"order_state": order["state"]})
+        self._show_item(item, ts_ns)
+
+    def _scope_failure(self, event: Row) -> Failure | None:
+        one = event["scope"] == ONE_SECURITY
+        unknown = one and self._instrument_of(event["isin"]) is None
+        no_isin = one and event["defect"] == Reason.ID_SOURCE
+        parties = event["defect"] == Reason.MASS_PARTIES
+        checks: list[Check] = [
+            (parties, Reason.MASS_PARTIES, event["defect_value"], None),
+            (no_isin, Reason.ID_SOURCE, event["defect_value"], None),
+            (unknown, Reason.UNKNOWN_INSTRUMENT, None, None),
+            (event["scope"] not in (0, 1, 7), Reason.MASS_SCOPE, event["scope"], None),
+        ]
+        return first_failure(iter(checks))
+
+    def _meant(self, event: Row) -> list[Row]:
+        """Open items of the session, of one side or security where that was said."""
+        return [
+            item
+            for item in self.items
+            if self._is_open(item)
+            and item["session"] == event["session"]
+            and event["side"] in (0, item["side"])
+            and (event["scope"] != ONE_SECURITY or item["isin"] == event["isin"])
+        ]
 
     def _open_item(self, order: Row) -> Row | None:
         if not order["desk_item"]:
@@ -781,6 +993,8 @@ class Oracle:
 
     def _item_price_checks(self, order: Row, px_e6: int, ts_ns: int) -> Iterator[Check]:
         px = units(px_e6)
+        over = 0 < order["expire_ns"] <= ts_ns
+        yield over, Reason.ITEM_EXPIRED, order["expire_ns"], None
         yield not 0 < px <= PX_MAX, Reason.ITEM_NO_PX, None, None
         bbo = self._bbo(order["instrument"], ts_ns)
         usable = bbo["state"] in (BboState.NORMAL, BboState.LOCKED)
@@ -789,6 +1003,10 @@ class Oracle:
         off_tick = not on_tick(px, band) and not at_mid
         yield off_tick, Reason.PX_OFF_TICK, px_e6, to_e6(tick_at(px, band))
         yield through_limit(order, px), Reason.ITEM_THROUGH_LIMIT, px_e6, order["limit_px_e6"]
+        mid = (bbo["bid"] + bbo["ask"]) / 2 if usable else px
+        worse = px > mid if order["side"] == BUY else px < mid
+        past_mid = order["ord_type"] == PEGGED and (worse or not usable)
+        yield past_mid, Reason.ITEM_THROUGH_MID, px_e6, None
 
     def _fill_item(self, order: Row, item: Row, command: Row, ts_ns: int) -> Failure | None:
         left = order["qty"] - order["filled_qty"]
@@ -817,6 +1035,8 @@ class Oracle:
         part = order["tif"] == FOK and qty != left
         yield from self._item_price_checks(order, px_e6, ts_ns)
         yield not 0 < qty <= left or part, Reason.ITEM_QTY, qty, left
+        small = not order["filled_qty"] and qty < order["min_qty"]
+        yield small, Reason.ITEM_MIN_QTY, qty, order["min_qty"]
         yield qty % row["lot"] != 0, Reason.QTY_OFF_LOT, qty, row["lot"]
         double = 2 * units(px_e6) * qty
         yield to_e6(double) > WHOLE_MAX, Reason.NOTIONAL_OVERFLOW, None, None
@@ -847,7 +1067,8 @@ class Oracle:
 
     def _record_of_event(self, event: Row, ts_ns: int) -> Row:
         """An execution before anything is known but what the client sent."""
-        names = "session client isin clordid orig_clordid side ord_type tif qty limit_px_e6"
+        names = "session client isin clordid orig_clordid side ord_type tif qty limit_px_e6 "
+        names += "min_qty expire_ns"
         record = {name: event[name] for name in names.split()}
         zeros = "order_id last_qty last_px_e6 filled_qty filled_e6 reason zone desk_item trader"
         return record | dict.fromkeys(zeros.split(), 0) | {"ts_ns": ts_ns, "order_state": None}

@@ -5,6 +5,7 @@
 
 import hashlib
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
@@ -14,12 +15,20 @@ import numpy as np
 from engine import journal as jn
 from engine import schema, tables
 from engine.jit import JIT
-from gateway import inbound, recorder
-from gateway.wire import Wake
+from gateway import inbound, mass_request, recorder
+from gateway.wire import OutTag, Wake
 from tests import rig
 from tests.fix_text import as_array, message
 from tests.test_oracle import Engine, open_items_of, to_record
-from tests.world import CLORDID_SIZE, QTY_NOT_WHOLE, World, inputs, make_world
+from tests.world import (
+    CLORDID_SIZE,
+    ID_SOURCE,
+    MASS_PARTIES,
+    QTY_NOT_WHOLE,
+    World,
+    inputs,
+    make_world,
+)
 
 INPUTS = 800
 JOURNAL_SIZE = 16 << 20
@@ -51,7 +60,8 @@ class Gateway:
         self.pending: list[Any] = []  # venue quotes waiting for their datagram
         for client in range(len(world.clients)):
             for session_id in (client, client + OTHERS):
-                rig.log_on(self.wires, session_id, f"C{session_id}", client, mifid=client % 2)
+                row = rig.log_on(self.wires, session_id, f"C{session_id}", client, mifid=client % 2)
+                row["out_tags"] |= OutTag.ECHO if client > 0 else 0
 
     # FIX
 
@@ -76,25 +86,61 @@ class Gateway:
         return self.engine.tables, self.engine.outbox, self.wires, self.journal
 
     def order(self, event: Row, ts_ns: int) -> None:
-        px = f"44={Decimal(event['limit_px_e6']).scaleb(-6):f}|"
-        qty = f"{event['qty']}.5" if event["defect"] == QTY_NOT_WHOLE else str(event["qty"])
         too_long = event["defect"] == CLORDID_SIZE
         clordid = event["clordid"].ljust(event["defect_value"] if too_long else 0, "y")
-        text = f"11={clordid}|55={event['isin']}|48={event['isin']}|22=4|{self._codes(event)}"
-        text += f"38={qty}|40={chr(48 + event['ord_type'])}|" + px
+        self.send("D", event, f"11={clordid}|{self._terms(event)}", ts_ns)
+
+    def replace(self, event: Row, ts_ns: int) -> None:
+        names = f"11={event['clordid']}|41={event['orig_clordid']}|"
+        self.send("G", event, names + self._terms(event), ts_ns)
+
+    def send(self, msg_type: str, event: Row, text: str, ts_ns: int) -> None:
+        self.take(event["session"], self.fix(event["session"], msg_type, text), ts_ns)
+
+    def _terms(self, event: Row) -> str:
+        text = self._security(event) + self._codes(event)
+        text += f"38={event['qty']}{'.5' if event['defect'] == QTY_NOT_WHOLE else ''}|"
+        text += f"44={Decimal(event['limit_px_e6']).scaleb(-6):f}|"
         text += f"15={event['currency']}|" if event["currency"] else ""
-        self.take(event["session"], self.fix(event["session"], "D", text), ts_ns)
+        text += f"110={event['min_qty']}|" if event["min_qty"] else ""
+        text += f"126={self._time(event['expire_ns'])}|" if event["expire_ns"] else ""
+        text += f"2704={chr(48 + event['destination'])}|" if event["destination"] else ""
+        text += "18=6 M|" if event["peg"] else ""
+        return text + f"1=account|453=2|448=a|447=D|452=3|448=b|447=P|452={event['qty']}|"
+
+    def _security(self, event: Row) -> str:
+        source = 2 if event["defect"] == ID_SOURCE else 4
+        return f"55={event['isin']}|48={event['isin']}|22={source}|" if event["isin"] else ""
 
     def _codes(self, event: Row) -> str:
-        return f"54={chr(48 + event['side'])}|59={chr(48 + event['tif'])}|"
+        codes = f"54={chr(48 + event['side'])}|59={chr(48 + event['tif'])}|"
+        return codes + f"40={chr(48 + event['ord_type'])}|"
+
+    def _time(self, ts_ns: int) -> str:
+        moment = datetime.fromtimestamp(ts_ns // 10**9, UTC)
+        return f"{moment:%Y%m%d-%H:%M:%S}.{ts_ns % 10**9:09}"
 
     def cancel(self, event: Row, ts_ns: int) -> None:
         text = f"11={event['clordid']}|41={event['orig_clordid']}|54=1|55=X|60=20251123|"
-        self.take(event["session"], self.fix(event["session"], "F", text), ts_ns)
+        self.send("F", event, text, ts_ns)
 
     def status(self, event: Row, ts_ns: int) -> None:
-        text = f"11={event['clordid']}|54=1|55=X|"
-        self.take(event["session"], self.fix(event["session"], "H", text), ts_ns)
+        self.send("H", event, f"11={event['clordid']}|54=1|55=X|790=asked|", ts_ns)
+
+    def mass_cancel(self, event: Row, ts_ns: int) -> None:
+        if event["scope"]:
+            self.send("q", event, f"11={event['clordid']}|530={self._scope(event)}", ts_ns)
+            return
+        session_id, row = event["session"], to_record(schema.order_event, {})
+        assert mass_request.cancel_session(*self._all(), row, session_id, ts_ns)
+
+    def mass_status(self, event: Row, ts_ns: int) -> None:
+        self.send("AF", event, f"584=all|585={self._scope(event)}", ts_ns)
+
+    def _scope(self, event: Row) -> str:
+        side = f"54={event['side']}|" if event["side"] else ""
+        parties = "453=1|448=a|447=D|452=3|" if event["defect"] == MASS_PARTIES else ""
+        return f"{event['scope']}|{self._security(event)}{side}{parties}"
 
     def chatter(self, ts_ns: int) -> None:
         """What is no order: heartbeats, test requests, bytes that are no message."""

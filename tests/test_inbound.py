@@ -116,8 +116,9 @@ def test_what_no_rule_can_judge_is_left_to_python(
             "SI-QTY quantity too large: 38=9223372036854775807",
         ),
         ({"t54": "9"}, Reason.SIDE, "SI-TYPE Side not supported: 54=9"),
-        ({"t40": "P"}, Reason.ORD_TYPE, "SI-TYPE OrdType not supported: 40=P"),
-        ({"t59": "6"}, Reason.TIF, "SI-TYPE TimeInForce not supported: 59=6"),
+        ({"t40": "D"}, Reason.ORD_TYPE, "SI-TYPE OrdType not supported: 40=D"),
+        ({"t40": "P"}, Reason.PEG, "SI-TYPE only a peg to the midpoint"),
+        ({"t59": "7"}, Reason.TIF, "SI-TYPE TimeInForce not supported: 59=7"),
         ({"t15": "USD"}, Reason.CURRENCY, "SI-TYPE currency is not the instrument's: 15=USD"),
         ({"t48": "XX"}, Reason.UNKNOWN_INSTRUMENT, "SI-INST instrument unknown: 48=XX"),
         (

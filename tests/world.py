@@ -24,12 +24,13 @@ FOREVER_NS = 2**62
 STALE_NS = 400 * MS
 DESK_TTL_NS = 2 * SECOND
 COLLAR_BPS = 500
-QTY_NOT_WHOLE, CLORDID_SIZE = 16, 52  # what the gateway may have found while reading
+#: What the gateway may have found while reading.
+QTY_NOT_WHOLE, CLORDID_SIZE, ID_SOURCE, MASS_PARTIES = 16, 52, 61, 71
 
 MICS = ("XPAR", "XAMS", "CEUX", "TQEX")
 BUY, SELL, SELL_SHORT = 1, 2, 5
-MARKET, LIMIT = 1, 2
-DAY, IOC, FOK = 0, 3, 4
+MARKET, LIMIT, PREVIOUSLY_QUOTED, PEGGED = 1, 2, 20, 32
+DAY, IOC, FOK, GTD = 0, 3, 4, 6
 AUTO, DESK, REJECT = 1, 2, 3
 CLAIM, QUOTE, FILL, DECLINE, KILL, RESUME = range(1, 7)
 
@@ -79,6 +80,7 @@ def make_params(random: Random) -> Row:
         "close_ns": CLOSE_NS,
         "policy_hash": 77,
         "policy_param": [improvement, 0, 0, 0],
+        "peg_mid": random.choice((0, 0, 0, 1, 1, 2)),
     }
 
 
@@ -170,6 +172,9 @@ def inputs(
         stream.order: 56,
         stream.cancel: 5,
         stream.status: 3,
+        stream.replace: 6,
+        stream.mass_cancel: 0.6,
+        stream.mass_status: 1,
         stream.desk_command: 14,
         stream.kill_or_resume: 2,
         stream.timer: 2,
@@ -289,19 +294,36 @@ class _Stream:
             "isin": row["isin"],
             "side": self.random.choice((BUY, BUY, SELL, SELL, SELL_SHORT)),
             "ord_type": LIMIT if limit else MARKET,
-            "tif": self.random.choice((DAY, DAY, IOC, FOK)),
+            "tif": self.random.choice((DAY, DAY, DAY, DAY, IOC, IOC, FOK, FOK, GTD)),
             "qty": self._qty(index, client),
+            "destination": self.random.choice((0, 0, 0, 2, 3)),
             "currency": self.random.choice(("", row["currency"])),
         }
         event["limit_px_e6"] = self._limit_px(index, event["side"]) if limit else 0
+        event |= self._conditions(event)
         if self.random.random() < 0.08:
             event |= self._flaw(row)
         return "order", event
 
     def _event(self, session: int, client: int, clordid: str) -> Row:
-        nothing = "side ord_type tif qty limit_px_e6 defect defect_value".split()
+        nothing = (
+            "side ord_type tif qty limit_px_e6 defect defect_value min_qty expire_ns peg "
+            "destination order_ref scope"
+        ).split()
         texts = {"isin": "", "clordid": clordid, "orig_clordid": "", "currency": ""}
         return {"session": session, "client": client} | texts | dict.fromkeys(nothing, 0)
+
+    def _conditions(self, event: Row) -> Row:
+        """A minimum, an end, a peg: rarely, and then often at an edge."""
+        more: Row = {}
+        if self.random.random() < 0.2:
+            more["min_qty"] = self.random.choice((1, event["qty"] // 2, event["qty"]))
+        if event["tif"] == GTD:
+            ends = (DESK_TTL_NS // 2, DESK_TTL_NS // 4, DESK_TTL_NS, DESK_TTL_NS + 1, 2 * HOUR)
+            more["expire_ns"] = self.now_ns + self.random.choice(ends)
+        if self.random.random() < 0.12:
+            more |= {"ord_type": PEGGED, "peg": 1}
+        return more
 
     def _new_clordid(self, session: int) -> str:
         number = len(self.sent)
@@ -353,8 +375,14 @@ class _Stream:
                 {"qty": 10**11 + 1},
                 {"qty": row["lot"] * 3 + 1},
                 {"side": self.random.choice((0, 3, 9))},
-                {"ord_type": self.random.choice((0, 3))},
-                {"tif": self.random.choice((1, 2, 6))},
+                {"ord_type": self.random.choice((0, 3, PREVIOUSLY_QUOTED))},
+                {"tif": self.random.choice((1, 2, 7))},
+                {"tif": GTD, "expire_ns": 0},
+                {"tif": GTD, "expire_ns": self.now_ns - self.random.choice((0, 1))},
+                {"ord_type": PEGGED, "peg": 0},
+                {"destination": self.random.choice((1, 1, 4, 15))},
+                {"min_qty": self.random.choice((-1, 10**11))},
+                {"defect": ID_SOURCE, "defect_value": 2},
                 {"currency": "CHF"},
                 {"isin": "XS8888888888"},
                 {"ord_type": LIMIT, "limit_px_e6": 0},
@@ -371,6 +399,59 @@ class _Stream:
     def status(self) -> tuple[str, Row]:
         session, clordid = self._known_order()
         return "status", self._event(session, session % 10, clordid)
+
+    def replace(self) -> tuple[str, Row]:
+        """Often of an open item, mostly with terms that may be."""
+        items = self.open_items()
+        session, clordid = self._known_order()
+        if not items or self.random.random() < 0.15:
+            event = self._event(
+                session, session % 10, f"R{self.seq}-{self.random.randrange(10**9)}"
+            )
+            return "replace", event | {"orig_clordid": clordid, "side": BUY, "qty": 5}
+        item = self.random.choice(items)
+        session = item["session"]
+        row = self.world.instruments[item["instrument"]]
+        event = self._event(session, item["client"], self._new_clordid(session)) | {
+            "orig_clordid": item["clordid"],
+            "isin": self.random.choice((row["isin"], row["isin"], "")),
+            "side": item["side"],
+            "ord_type": self.random.choice((MARKET, LIMIT, LIMIT)),
+            "tif": self.random.choice((DAY, DAY, IOC, FOK, GTD)),
+            "qty": self.random.choice((item["qty"], self._qty(item["instrument"], item["client"]))),
+        }
+        if item["filled_qty"] and self.random.random() < 0.4:
+            event["qty"] = item["filled_qty"] - self.random.choice((0, 0, row["lot"]))
+        if event["ord_type"] == LIMIT:
+            event["limit_px_e6"] = self._limit_px(item["instrument"], event["side"])
+        event |= self._conditions(event)
+        if self.random.random() < 0.15:
+            other = {"side": SELL if item["side"] == BUY else BUY}
+            event |= self.random.choice((other, {"isin": "XS8888888888"}, self._flaw(row)))
+        return "replace", event
+
+    def mass_cancel(self) -> tuple[str, Row]:
+        event = self._mass() | {"clordid": f"M{self.seq}-{self.random.randrange(10**9)}"}
+        if self.random.random() < 0.2:
+            event |= {"clordid": "", "scope": 0, "side": 0, "defect": 0}
+        return "mass_cancel", event
+
+    def mass_status(self) -> tuple[str, Row]:
+        return "mass_status", self._mass()
+
+    def _mass(self) -> Row:
+        """Of one security or of all orders; sometimes of what is not done."""
+        items = self.open_items()
+        session = self.random.choice([item["session"] for item in items] or [0])
+        isins = [self.world.instruments[item["instrument"]]["isin"] for item in items]
+        event = self._event(session, session % 10, "") | {
+            "scope": self.random.choice((1, 1, 7, 7, 3)),
+            "isin": self.random.choice([*isins, "XS8888888888"]),
+            "side": self.random.choice((0, 0, BUY, SELL)),
+        }
+        if self.random.random() < 0.1:
+            event |= {"defect": self.random.choice((ID_SOURCE, MASS_PARTIES)), "defect_value": 2}
+        return event
 
     def _known_order(self) -> tuple[int, str]:
         """Often one with an open desk item, sometimes none."""

@@ -1,0 +1,350 @@
+"""Orders pegged to the midpoint, and what a client said of an order on every report of it."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.enums import ExecKind, PegMid, Reason
+from engine.limits import ECHO_SIZE_MAX
+from gateway import fix_write, order_entry
+from gateway.wire import OutTag, Version
+from tests.firm import NOW_NS, firm, order, venue_quote
+from tests.fix_text import as_array, pairs_of
+from tests.order_rig import (
+    ALL_TAGS,
+    AT_ONCE,
+    CLAIM,
+    FILL,
+    QUOTE,
+    TO_DESK,
+    Orders,
+)
+from tests.test_fix_write import DAYS, EPOCH
+from tests.test_oracle import Engine
+from tests.world import PEGGED
+
+PEG = {"t40": "P", "t44": None, "t18": "M"}
+
+
+@pytest.fixture
+def orders() -> Iterator[Orders]:
+    made = Orders()
+    yield made
+    made.check_replay()
+
+
+# Pegs
+
+
+@pytest.mark.parametrize("side", ["1", "2", "5"])
+@pytest.mark.parametrize(
+    "peg", [{"t18": "M"}, {"t18": "6 M"}, {"t18": None, "t1094": "2"}, {"t18": "M", "t211": "0"}]
+)
+def test_a_peg_gets_the_midpoint(peg: dict[str, str], side: str, orders: Orders) -> None:
+    [report] = orders.order("A", **PEG | peg | {"t38": AT_ONCE, "t54": side})
+    assert (report[150], report[31], report[40], report[639]) == ("F", "20", "P", "0.01")
+
+
+@pytest.mark.parametrize(
+    "peg",
+    [
+        {"t18": None},
+        {"t18": "R"},
+        {"t18": "M", "t211": "0.01"},
+        {"t18": "M", "t211": "x"},
+        {"t18": "M", "t1094": "4"},
+        {"t1094": "22"},
+    ],
+)
+def test_another_peg_is_refused(peg: dict[str, str], orders: Orders) -> None:
+    [report] = orders.order("A", **PEG | peg | {"t38": AT_ONCE})
+    expected = "SI-TYPE only a peg to the midpoint (18=M or 1094=2) without offset: 40=P"
+    assert (report[150], report[58]) == ("8", expected)
+
+
+@pytest.mark.parametrize(
+    ("side", "cap", "done"),
+    [("1", "20.00", True), ("1", "19.99", False), ("2", "20.00", True), ("2", "20.01", False),
+     ("1", "20.50", True), ("1", "0", True)],
+)  # fmt: skip
+def test_a_price_caps_a_peg(side: str, cap: str, done: bool, orders: Orders) -> None:
+    [report] = orders.order("A", **PEG | {"t38": AT_ONCE, "t44": cap, "t54": side})
+    assert (report[150], report.get(31)) == (("F", "20") if done else ("4", None))
+    assert report.get(44) == (None if cap == "0" else cap.rstrip("0").rstrip("."))
+    if not done:
+        assert report[58].startswith("SI-NOCROSS")
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy", "exec_type", "text"),
+    [
+        (PegMid.FILL, "none", "F", None),
+        (PegMid.POLICY, "midpoint", "F", None),
+        (PegMid.POLICY, "none", "4", "SI-NOCROSS no fill at the midpoint, our price: 40=20.01"),
+        (PegMid.REJECT, "midpoint", "8", "SI-TYPE OrdType not supported: 40=P"),
+    ],
+)
+def test_the_firm_says_what_a_peg_gets(
+    mode: PegMid, policy: str, exec_type: str, text: str | None
+) -> None:
+    orders = Orders(world=firm({"peg_mid": int(mode)}), policy=policy)
+    [report] = orders.order("A", **PEG | {"t38": AT_ONCE})
+    assert report[150] == exec_type
+    assert report.get(58, "").startswith(text or "")
+    orders.check_replay()
+
+
+@given(
+    st.integers(19_500_000, 20_400_000),
+    st.sampled_from([0, 1, 4_999, 5_000, 10_000, 25_000, 300_000]),
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from([0, 1, 2]),
+    st.integers(-(2**62), 2**62) | st.integers(19_400_000, 20_800_000),
+)
+def test_a_peg_is_filled_at_the_midpoint_or_not_at_all(
+    bid: int, spread: int, side: int, mode: int, asked: int
+) -> None:
+    world = firm({"peg_mid": mode, "policy_param": [0, asked, 0, 0]})
+    engine = Engine(world, "wild")
+    engine.apply("venue_quote", venue_quote(bid, bid + spread), NOW_NS)
+    sent = order("A", side=side, ord_type=PEGGED, peg=1)
+    [[_, row]] = engine.apply("order", sent, NOW_NS)
+    if row["kind"] == ExecKind.FILL:
+        assert 2 * row["last_px_e6"] == row["quote_bid_px_e6"] + row["quote_ask_px_e6"]
+        assert row["improvement_e6"] >= 0 and mode != PegMid.REJECT
+    else:
+        expected = {PegMid.POLICY: Reason.PEG_MID, PegMid.REJECT: Reason.ORD_TYPE}
+        assert row["reason"] == expected[PegMid(mode)]
+
+
+def test_a_peg_at_the_desk_gets_the_midpoint_or_better(orders: Orders) -> None:
+    [report] = orders.order("A", **PEG)
+    assert (report[150], report[40]) == ("0", "P")
+    orders.desk(QUOTE, 1, px_e6=20_010_000)
+    assert orders.desk_reason() == Reason.ITEM_THROUGH_MID
+    for px_e6 in (20_000_000, 19_990_000):
+        assert orders.desk(QUOTE, 1, px_e6=px_e6)[0][39] == "0"
+    orders.market(20_010_000, 19_990_000)  # crossed: there is no midpoint
+    orders.desk(FILL, 1, px_e6=19_990_000)
+    assert orders.desk_reason() == Reason.ITEM_THROUGH_MID
+
+
+# What comes back
+
+PARTIES = (
+    "453=3|448=485|447=P|452=122|2376=22|448=1|447=P|452=3|448=x|447=D|452=1|802=1|523=s|803=4|"
+)
+SAID = "1=ACC-7|528=P|529=D E|581=3|18=6|207=XETR|1724=5|2593=1|2594=4|2595=Y|9952=mine|20001=x|"
+ATTRIBUTES = "2593=1|2594=4|2595=Y|"
+OWN = (9952, 20_001, 5_555)
+
+
+def echoes(version: Version = Version.FIX_4_4, out_tags: int = ALL_TAGS) -> Orders:
+    return Orders(version, out_tags, echo_tags=OWN)
+
+
+def given_back(data: bytes) -> list[str]:
+    """The fields of a report that are the client's own words, in the order of the report."""
+    ours = {8, 9, 35, 49, 56, 34, 52, 37, 17, 11, 41, 150, 39, 55, 48, 22, 54, 38, 40, 44, 59, 15}
+    ours |= {151, 14, 6, 60, 32, 31, 29, 30, 639, 574, 2524, 103, 58, 10, 20}
+    pairs = [(tag, value.decode()) for tag, value in pairs_of(data) if tag not in ours]
+    return [f"{tag}={value}" for tag, value in pairs]
+
+
+def sent_back(orders: Orders, *calls: Any) -> list[list[str]]:
+    """What the reports of some inputs give back."""
+    before = len(orders.log)
+    for call in calls:
+        call()
+    return [given_back(data) for data in orders.log[before:]]
+
+
+def words(text: str) -> list[str]:
+    return text.rstrip("|").split("|")
+
+
+ALL_44 = words(
+    PARTIES + "1=ACC-7|581=3|207=XETR|18=6|528=P|529=D E|" + ATTRIBUTES
+    + "1724=5|9952=mine|20001=x"
+)  # fmt: skip
+
+
+def test_an_answer_at_once_gives_it_back() -> None:
+    orders = echoes()
+    for qty, px in product((AT_ONCE,), ("20.01", "19.00", "20.015")):
+        changes = {"t38": qty, "t44": px}
+        found = sent_back(orders, lambda c=changes: orders.order(f"A{c}", SAID + PARTIES, **c))
+        assert found == [ALL_44]
+
+
+def test_every_later_report_gives_it_back() -> None:
+    orders = echoes()
+    found = sent_back(
+        orders,
+        lambda: orders.order("A", SAID + PARTIES),
+        lambda: orders.order("B", "1=OTHER|"),
+        lambda: orders.desk(CLAIM, 1),
+        lambda: orders.desk(QUOTE, 1, px_e6=20_010_000),
+        lambda: orders.desk(FILL, 1, qty=500, px_e6=20_010_000),
+        lambda: orders.desk(FILL, 2, px_e6=20_010_000),
+        lambda: orders.send("H", {11: "A", 54: "1"}),
+        lambda: orders.cancel("C", "A"),
+    )
+    assert found == [ALL_44, ["1=OTHER"], ALL_44, ALL_44, ["1=OTHER"], ALL_44, ALL_44]
+
+
+def test_a_replacement_says_it_anew() -> None:
+    orders = echoes()
+    found = sent_back(
+        orders,
+        lambda: orders.order("A", "1=OLD|528=P|"),
+        lambda: orders.replace("B", "A", "1=NEW|", t38="0"),  # rejected: nothing comes back
+        lambda: orders.send("H", {11: "A", 54: "1"}),
+        lambda: orders.replace("C", "A", "1=NEW|"),
+        lambda: orders.cancel("D", "C"),
+    )
+    assert found[1][:2] == ["434=2", "102=2"]
+    assert [found[0], *found[2:]] == [["1=OLD", "528=P"]] * 2 + [["1=NEW"]] * 2
+
+
+def test_an_id_of_a_request_comes_back() -> None:
+    orders = echoes()
+    found = sent_back(
+        orders,
+        lambda: orders.order("A", "1=ACC|"),
+        lambda: orders.send("H", {11: "A", 54: "1", 790: "ask"}),
+        lambda: orders.send("AF", {584: "all", 585: "7"}),
+        lambda: orders.desk(FILL, 1, qty=1, px_e6=20_010_000),
+    )
+    all_of_it = ["584=all", "911=1", "912=Y", "1=ACC"]
+    assert found == [["1=ACC"], ["790=ask", "1=ACC"], all_of_it, ["1=ACC"]]
+
+
+@pytest.mark.parametrize(
+    ("bits", "missing"),
+    [
+        (OutTag.PARTY_QUALIFIER, {"2376=22"}),
+        (OutTag.ORDER_ORIGINATION, {"1724=5"}),
+        (OutTag.ORDER_ATTRIBUTES, set(words(ATTRIBUTES))),
+        (OutTag.ECHO, set(ALL_44)),
+    ],
+)
+def test_a_session_gets_what_its_dictionary_knows(bits: OutTag, missing: set[str]) -> None:
+    orders = echoes(out_tags=ALL_TAGS & ~bits)
+    [found] = sent_back(orders, lambda: orders.order("A", SAID + PARTIES))
+    assert found == [word for word in ALL_44 if word not in missing]
+
+
+def test_fix_42_has_no_parties() -> None:
+    orders = echoes(Version.FIX_4_2, OutTag.ECHO)
+    [found] = sent_back(orders, lambda: orders.order("A", SAID + PARTIES + "47=A|109=C|"))
+    assert found == words("109=C|1=ACC-7|207=XETR|18=6|47=A|9952=mine|20001=x")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("453=0|", ""),
+        ("453=2|448=a|447=D|452=1|", ""),
+        ("453=1|448=a|447=D|452=1|448=b|", ""),
+        ("453=x|448=a|", ""),
+        ("453=65|448=a|", ""),
+        ("453=1|", ""),
+        (
+            "453=2|448=a|9000=z|447=D|452=1|448=b|447=D|452=3|",
+            "453=2|448=a|447=D|452=1|448=b|447=D|452=3",
+        ),
+        ("453=1|452=3|447=D|448=a|", "453=1|452=3|447=D|448=a"),
+    ],
+)  # fmt: skip
+def test_a_group_comes_back_whole_or_not_at_all(text: str, expected: str) -> None:
+    orders = echoes()
+    [found] = sent_back(orders, lambda: orders.order("A", text + "581=3|"))
+    assert found == [*(words(expected) if expected else []), "581=3"]
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 700),
+    st.integers(0, 700),
+    st.integers(0, 40),
+    st.sampled_from([AT_ONCE, TO_DESK]),
+)  # fmt: skip
+def test_what_comes_back_is_cut_between_fields(
+    account: int, own: int, parties: int, qty: int
+) -> None:
+    orders = echoes()
+    group = f"453={parties}|" + "448=party|447=D|452=1|" * parties if parties else ""
+    text = group + ("1=" + "a" * account + "|" if account else "")
+    text += "20001=" + "b" * own + "|" if own else ""
+    [found] = sent_back(orders, lambda: orders.order("A", text, t38=qty))
+    expected: list[str] = []
+    parts = [words(group)] if group else []
+    parts += [[word] for word in words(text[len(group) :]) if word]
+    size = 0
+    for part in parts:
+        more = sum(1 + len(word) for word in part)
+        if size + more <= ECHO_SIZE_MAX:
+            expected += part
+            size += more
+    assert found == expected
+    orders.check_replay()
+
+
+def test_a_replay_says_the_same() -> None:
+    orders = echoes()
+    orders.order("A", SAID + PARTIES)
+    orders.order("B", SAID, t38=AT_ONCE)
+    orders.replace("C", "A", PARTIES)
+    orders.send("H", {11: "B", 54: "1", 790: "ask"})
+    orders.desk(FILL, 1, px_e6=20_010_000)
+    orders.check_replay()
+
+
+# Times that clients write
+
+
+@given(
+    st.integers(0, DAYS * 86_400 * 10**9 - 1),
+    st.sampled_from([0, 3, 6, 9]),
+)
+def test_times_are_read_as_they_are_written(ts_ns: int, precision: int) -> None:
+    orders = echoes()
+    out = np.zeros(64, np.uint8)
+    row = orders.wires.loop[0]
+    size = fix_write.put_time(out, 0, orders.wires.date, row, ts_ns, precision)
+    unit = 10 ** (9 - precision)
+    assert order_entry.read_time_ns(out, 0, size) == (ts_ns // unit * unit, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "20251123", "20251123-09:00", "20251123-09:00:00.", "20251123 09:00:00",
+        "20251123-24:00:00", "20251123-09:60:00", "20251123-09:00:61", "20251301-09:00:00",
+        "20251100-09:00:00", "20250229-09:00:00", "20251123-09:00:00,5", "20251123-09.00:00",
+        "20251123-09:00:00.1234567890", "x0251123-09:00:00", "19691231-09:00:00",
+    ],
+)  # fmt: skip
+def test_what_is_no_time(text: str, orders: Orders) -> None:
+    data = as_array(text.encode() + b"\x01" + bytes(64))
+    assert not order_entry.read_time_ns(data, 0, len(text))[1]
+    if text:
+        assert orders.refused("D", {11: "A", 54: "1", 38: 1, 40: "1", 126: text}) == (6, 126)
+
+
+@pytest.mark.parametrize("text", ["2025112", "202511233", "20250230", "today"])
+def test_what_is_no_date(text: str, orders: Orders) -> None:
+    assert orders.refused("D", {11: "A", 54: "1", 38: 1, 40: "1", 432: text}) == (6, 432)
+
+
+def test_leap_days_and_the_last_second() -> None:
+    for text, ns in (("20240229-23:59:60", 86_400), ("20000229-00:00:00", 0)):
+        data = as_array(text.encode() + b"\x01")
+        day = (EPOCH.replace(year=int(text[:4]), month=2, day=29) - EPOCH).days
+        assert order_entry.read_time_ns(data, 0, 17) == ((day * 86_400 + ns) * 10**9, True)
