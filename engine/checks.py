@@ -74,12 +74,12 @@ def check_hours(tables, execution, instrument_id, ts_ns):
 
 @inlined
 def check_terms(tables, execution, instrument, event):
-    """Side, permission, type, time in force, currency, quantity."""
+    """Side, permission, type and time in force, then `check_qty`."""
     side = event["side"]
     if side != Side.BUY and side != Side.SELL and side != Side.SELL_SHORT:
         return fail(execution, Reason.SIDE, side, 0)
     if event["destination"] != Destination.NONE:
-        reason = _check_destination(execution, event["destination"])
+        reason = check_destination(execution, event["destination"])
         if reason != Reason.NONE:
             return reason
     if event["ord_type"] != OrdType.MARKET and event["ord_type"] != OrdType.LIMIT:
@@ -91,6 +91,12 @@ def check_terms(tables, execution, instrument, event):
         reason = _check_expiry(execution, event)
         if reason != Reason.NONE:
             return reason
+    return check_qty(tables, execution, instrument, event)
+
+
+@inlined
+def check_qty(tables, execution, instrument, event):
+    """Currency, quantity, and what the gateway found while reading."""
     if event["currency"] != 0 and event["currency"] != instrument["currency"]:
         return fail(execution, Reason.CURRENCY, event["currency"], instrument["currency"])
     if event["defect"] != Reason.NONE:
@@ -109,7 +115,7 @@ def check_terms(tables, execution, instrument, event):
 
 
 @njit
-def _check_destination(execution, destination):
+def check_destination(execution, destination):
     """ExDestinationType(2704) is the client's permission to deal outside a trading venue."""
     if destination == Destination.VENUE:
         return fail(execution, Reason.DESTINATION_VENUE, destination, 0)

@@ -136,7 +136,7 @@ def expire(tables, outbox, ts_ns):
     next_ns = 0
     for index in range(counters["first_open_item"], counters["desk_items"]):
         item = tables.desk_items[index]
-        if not is_open(item):
+        if not is_open(item) or item["given_quote"] != 0:  # engine.rfq ends those
             continue
         if item["deadline_ns"] <= ts_ns and outbox.counts[0]["executions"] < OUTPUTS_MAX:
             order = tables.orders[item["order_id"] - 1]
@@ -163,8 +163,8 @@ def claim(outbox, item, trader, ts_ns):
 
 
 @njit
-def act(tables, outbox, command, result, ts_ns):
-    """Apply CLAIM, QUOTE, FILL or DECLINE; answers a Reason."""
+def check_item(tables, command, result):
+    """Whether this person may work this item; answers a Reason."""
     item_id = command["item_id"]
     if item_id < 1 or item_id > tables.counters[0]["desk_items"]:
         return fail_result(result, Reason.UNKNOWN_ITEM, item_id, tables.counters[0]["desk_items"])
@@ -173,6 +173,17 @@ def act(tables, outbox, command, result, ts_ns):
         return fail_result(result, Reason.ITEM_CLOSED, item["state"], DeskState.QUOTED)
     if item["state"] != DeskState.QUEUED and item["trader"] != command["trader"]:
         return fail_result(result, Reason.ITEM_NOT_YOURS, command["trader"], item["trader"])
+    return Reason.NONE
+
+
+@njit
+def act(tables, outbox, command, result, ts_ns):
+    """Apply CLAIM, QUOTE, FILL or DECLINE; answers a Reason."""
+    reason = check_item(tables, command, result)
+    if reason != Reason.NONE:
+        return reason
+    item_id = command["item_id"]
+    item = tables.desk_items[item_id - 1]
     action = command["action"]
     if action == DeskAction.CLAIM:
         claim(outbox, item, command["trader"], ts_ns)
@@ -189,6 +200,8 @@ def act(tables, outbox, command, result, ts_ns):
         return Reason.NONE
     if 0 < item["expire_ns"] <= ts_ns:
         return fail_result(result, Reason.ITEM_EXPIRED, item["expire_ns"], 0)
+    if command["offer_px_e6"] != 0:
+        return fail_result(result, Reason.ITEM_SIDE, command["px_e6"], command["offer_px_e6"])
     px = command["px_e6"]
     if px == 0:
         px = item["quote_px_e6"]
@@ -215,14 +228,10 @@ def act(tables, outbox, command, result, ts_ns):
 
 @njit
 def check_desk_px(tables, item, result, best, px):
-    """A desk price: on tick or exactly the midpoint (MiFIR 17a at any size), within the limit."""
-    if px <= 0 or px > PX_E6_MAX:
-        return fail_result(result, Reason.ITEM_NO_PX, px, PX_E6_MAX)
-    instrument = tables.instruments[item["instrument"]]
-    at_mid = is_tradable(best) and 2 * px == best["bid_px_e6"] + best["ask_px_e6"]
-    if not at_mid and not ticks.on_tick(tables.ticks, instrument["tick_band"], px):
-        tick = ticks.tick_e6(tables.ticks, instrument["tick_band"], px)
-        return fail_result(result, Reason.PX_OFF_TICK, px, tick)
+    """A desk price for an order: `check_tick`, and within the limit."""
+    reason = check_tick(tables, item, result, best, px)
+    if reason != Reason.NONE:
+        return reason
     limit = item["limit_px_e6"]
     if limit > 0:
         through = px > limit if item["side"] == Side.BUY else px < limit
@@ -233,6 +242,19 @@ def check_desk_px(tables, item, result, best, px):
         worse = 2 * px > mid_x2_e6 if item["side"] == Side.BUY else 2 * px < mid_x2_e6
         if worse or mid_x2_e6 == 0:
             return fail_result(result, Reason.ITEM_THROUGH_MID, px, mid_x2_e6 // 2)
+    return Reason.NONE
+
+
+@njit
+def check_tick(tables, item, result, best, px):
+    """A desk price: on tick or exactly the midpoint (MiFIR 17a at any size)."""
+    if px <= 0 or px > PX_E6_MAX:
+        return fail_result(result, Reason.ITEM_NO_PX, px, PX_E6_MAX)
+    instrument = tables.instruments[item["instrument"]]
+    at_mid = is_tradable(best) and 2 * px == best["bid_px_e6"] + best["ask_px_e6"]
+    if not at_mid and not ticks.on_tick(tables.ticks, instrument["tick_band"], px):
+        tick = ticks.tick_e6(tables.ticks, instrument["tick_band"], px)
+        return fail_result(result, Reason.PX_OFF_TICK, px, tick)
     return Reason.NONE
 
 

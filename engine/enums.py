@@ -163,6 +163,15 @@ class ExecKind(IntEnum):
     REPLACE_REJECTED = 10
     MASS_CANCEL = 11  # the report on the whole of a mass cancel request
     MASS_STATUS = 12
+    # of a quote on request
+    QUOTE_GIVEN = 20
+    QUOTE_PENDING = 21  # with the desk
+    QUOTE_REFUSED = 22  # the request, at once or by the desk
+    QUOTE_ENDED = 23  # expired, or ended by the client
+    QUOTE_WITHDRAWN = 24  # by us: kill switch, halt, the desk
+    QUOTE_TAKEN = 25  # its order's own execution is the report
+    QUOTE_STATUS = 26
+    QUOTE_NOT_TAKEN = 27  # a QuoteResponse(AJ) that did nothing
 
 
 class Clamp(IntEnum):
@@ -181,6 +190,43 @@ class QuoteState(IntEnum):
     NONE = 0
     LIVE = 1
     WITHDRAWN = 2
+
+
+class GivenState(IntEnum):
+    """Life of a quote on request; everything from TAKEN on is final."""
+
+    NONE = 0
+    PENDING = 1  # with the desk
+    OPEN = 2  # firm
+    TAKEN = 3
+    EXPIRED = 4
+    PASSED = 5  # the client does not want it
+    CANCELLED = 6  # by the client
+    DECLINED = 7  # by the desk, before it was given
+    WITHDRAWN = 8  # by us, after it was given
+    REPLACED = 9  # by a newer quote of the desk
+    COUNTERED = 10  # the client named another price
+
+
+class QuoteAction(IntEnum):
+    """Which message a `quote_event` was."""
+
+    REQUEST = 1  # QuoteRequest(R)
+    RESPONSE = 2  # QuoteResponse(AJ)
+    CANCEL = 3  # QuoteCancel(Z)
+    STATUS = 4  # QuoteStatusRequest(a)
+
+
+class QuoteRespType(IntEnum):
+    """QuoteRespType(694), as far as it means something here."""
+
+    HIT = 1
+    COUNTER = 2
+    EXPIRED = 3
+    COVER = 4
+    DONE_AWAY = 5
+    PASS = 6
+    TIMED_OUT = 8
 
 
 class Reason(IntEnum):
@@ -258,3 +304,24 @@ class Reason(IntEnum):
     MASS_SCOPE = 69
     NO_OPEN_ORDER = 70
     MASS_PARTIES = 71
+    # quotes on request
+    QUOTES_FULL = 80
+    DUPLICATE_QUOTEREQID = 81
+    QUOTEREQID_SIZE = 82
+    RELATED_SYMS = 83
+    REQUEST_EXPIRED = 84
+    QUOTE_UNKNOWN = 85
+    QUOTE_PENDING = 86
+    QUOTE_EXPIRED = 87
+    QUOTE_TAKEN = 88
+    QUOTE_CLOSED = 89
+    QUOTE_INSTRUMENT = 90
+    QUOTE_SIDE = 91
+    QUOTE_QTY = 92
+    QUOTE_PX = 93
+    QUOTE_RESP_TYPE = 94
+    CLIENT_PASSED = 95
+    DESK_WITHDREW = 96
+    ITEM_IS_REQUEST = 97
+    ITEM_SIDE = 98
+    ITEM_CROSSED = 99

@@ -34,6 +34,7 @@ ACTIVATE = 12  # that table is the live one from here on
 REPLACE = 13
 MASS_CANCEL = 14  # a piece of one; without a message behind it where no client asked
 MASS_STATUS = 15
+QUOTE_EVENT = 16  # a message about a quote on request
 # outputs
 EXECUTION = 20
 DESK_ITEM = 21
@@ -41,6 +42,7 @@ DESK_RESULT = 22
 QUOTE = 23
 FIX_OUT = 24  # a message that is no output of the engine, as it was sent
 
+QUOTE_REPORT = 26  # what became of a quote on request, with the message where one says it
 FIX_RESENT = 25  # what a ResendRequest was answered with; changes nothing
 
 KIND_NAMES = {
@@ -59,12 +61,14 @@ KIND_NAMES = {
     REPLACE: "REPLACE",
     MASS_CANCEL: "MASS_CANCEL",
     MASS_STATUS: "MASS_STATUS",
+    QUOTE_EVENT: "QUOTE_EVENT",
     EXECUTION: "EXECUTION",
     DESK_ITEM: "DESK_ITEM",
     DESK_RESULT: "DESK_RESULT",
     QUOTE: "QUOTE",
     FIX_OUT: "FIX_OUT",
     FIX_RESENT: "FIX_RESENT",
+    QUOTE_REPORT: "QUOTE_REPORT",
 }
 
 RECORDS = {
@@ -83,6 +87,8 @@ RECORDS = {
     DESK_ITEM: schema.desk_item,
     DESK_RESULT: schema.desk_result,
     QUOTE: schema.quote,
+    QUOTE_EVENT: schema.quote_event,
+    QUOTE_REPORT: schema.quote_report,
 }
 
 writer = np.dtype(

@@ -14,6 +14,7 @@ EUR_PER_UNIT_E9_MAX = 9 * 10**9  # the scaled multiplication in money.py relies 
 CLORDID_WORDS = 8
 CLORDID_SIZE_MAX = 8 * CLORDID_WORDS  # bytes of a ClOrdID(11) that the order table can hold
 ISIN_WORDS = 2
+QUOTE_REF_WORDS = 4  # of the QuoteID(117) of a quote on request
 VENUES_MAX = 8  # venues that quote one instrument
 TICK_BANDS = 6  # RTS 11 liquidity bands
 TICK_ROWS = 19  # RTS 11 price ranges
@@ -32,12 +33,13 @@ assert SEGMENT_SIZE % FRAME_ALIGN == 0 and FRAME_SIZE_MAX * 4 < SEGMENT_SIZE
 
 
 class Capacity(NamedTuple):
-    """Rows of each table; `clordid_slots` must be a power of two above twice `orders`."""
+    """Rows of each table; the slots of an index are a power of two, at least twice its rows."""
 
     instruments: int = 1 << 16
     clients: int = 1 << 10
     orders: int = 1 << 21
     desk_items: int = 1 << 16
+    given_quotes: int = 1 << 16
 
     @property
     def replaced(self) -> int:
@@ -51,6 +53,10 @@ class Capacity(NamedTuple):
     @property
     def clordid_slots(self) -> int:
         return _slots(self.orders)
+
+    @property
+    def given_slots(self) -> int:
+        return _slots(self.given_quotes)
 
 
 def _slots(rows: int) -> int:

@@ -1,6 +1,6 @@
 """What one input caused: the rows that are journalled and then sent.
 
-Order in the journal: executions, desk items, desk results, quotes.
+Order in the journal: executions, quote reports, desk items, desk results, quotes.
 """
 
 from typing import Any
@@ -9,11 +9,15 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.jit import clear_record, inlined
+from engine.jit import clear_record, inlined, njit
 from engine.limits import OUTPUTS_MAX
 
 counts = np.dtype(
-    [(name, "i8") for name in ("executions", "desk_items", "desk_results", "quotes")], align=True
+    [
+        (name, "i8")
+        for name in ("executions", "desk_items", "desk_results", "quotes", "quote_reports")
+    ],
+    align=True,
 )
 
 
@@ -24,6 +28,7 @@ class Outbox(Handle):
     desk_items: Any
     desk_results: Any
     quotes: Any
+    quote_reports: Any
     counts: Any
 
 
@@ -34,6 +39,7 @@ def allocate_outbox() -> Outbox:
         desk_items=np.zeros(OUTPUTS_MAX, schema.desk_item),
         desk_results=np.zeros(1, schema.desk_result),
         quotes=np.zeros(OUTPUTS_MAX, schema.quote),
+        quote_reports=np.zeros(OUTPUTS_MAX, schema.quote_report),
         counts=np.zeros(1, counts),
     )
 
@@ -52,6 +58,16 @@ def new_execution(outbox):
     execution = outbox.executions[index]
     clear_record(execution)
     return execution
+
+
+@njit
+def new_quote_report(outbox):
+    """The next quote report, zeroed."""
+    index = outbox.counts[0]["quote_reports"]
+    outbox.counts[0]["quote_reports"] = index + 1
+    report = outbox.quote_reports[index]
+    clear_record(report)
+    return report
 
 
 @inlined

@@ -145,5 +145,27 @@ WORDS: dict[Reason, Words] = {
     _R.MASS_PARTIES: Words(
         "SI-TYPE", "a mass request is not narrowed by parties, without tag", 0, _U.COUNT
     ),
+    _R.QUOTES_FULL: Words("SI-LIMIT-CAPACITY", "no room for more quotes", 131, _U.COUNT, "limit"),
+    _R.DUPLICATE_QUOTEREQID: Words("SI-DUP", "QuoteReqID used before in this session", 131),
+    _R.QUOTEREQID_SIZE: Words(
+        "SI-TYPE", "QuoteReqID too long, in characters", 131, _U.COUNT, "limit"
+    ),
+    _R.RELATED_SYMS: Words("SI-TYPE", "one instrument a request", 146, _U.COUNT, "limit"),
+    _R.REQUEST_EXPIRED: Words("SI-LATE", "the request has expired", 126, _U.TIME, "received"),
+    _R.QUOTE_UNKNOWN: Words("SI-QUOTE", "no such quote was given to you", 117),
+    _R.QUOTE_PENDING: Words("SI-QUOTE", "the desk has not quoted yet", 117),
+    _R.QUOTE_EXPIRED: Words("SI-QUOTE", "the quote has expired", 62, _U.TIME, "now"),
+    _R.QUOTE_TAKEN: Words("SI-QUOTE", "the quote was taken before, by order", 37, _U.COUNT),
+    _R.QUOTE_CLOSED: Words("SI-QUOTE", "the quote is no longer open", 117),
+    _R.QUOTE_INSTRUMENT: Words("SI-QUOTE", "the quote is for another instrument", 48, _U.ISIN),
+    _R.QUOTE_SIDE: Words("SI-QUOTE", "this side was not quoted", 54, _U.CODE),
+    _R.QUOTE_QTY: Words("SI-QUOTE", "quantity over the quoted size", 38, _U.COUNT, "quoted"),
+    _R.QUOTE_PX: Words("SI-QUOTE", "price is not the quoted one", 44, _U.PX, "quoted"),
+    _R.QUOTE_RESP_TYPE: Words("SI-TYPE", "QuoteRespType not supported", 694, _U.COUNT),
+    _R.CLIENT_PASSED: Words("SI-QUOTE", "ended as you said"),
+    _R.DESK_WITHDREW: Words("SI-DESK", "withdrawn by the desk"),
+    _R.ITEM_IS_REQUEST: Words("SI-DESK", "a quote request: quote it or decline it"),
+    _R.ITEM_SIDE: Words("SI-DESK", "the client did not ask for this side: bid", 0, _U.PX, "offer"),
+    _R.ITEM_CROSSED: Words("SI-DESK", "the bid is above the offer: bid", 0, _U.PX, "offer"),
 }
 assert set(WORDS) == set(Reason), "every Reason needs its words"

@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS
+from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, QUOTE_REF_WORDS
 
 
 def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
@@ -21,10 +21,23 @@ def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
     return made
 
 
+def _extended(base: np.dtype, *fields: str | tuple[str, int]) -> np.dtype:
+    """More fields, then those of another record: what works on the one works on the other.
+
+    Not behind them: numba would take the longer record for the shorter one, and warn.
+    """
+    names = base.names or ()
+    return _dtype(
+        *fields, *((name, base[name].shape[0]) if base[name].shape else name for name in names)
+    )
+
+
 ISIN = ("isin", ISIN_WORDS)
 CLORDID = ("clordid", CLORDID_WORDS)
 ORIG_CLORDID = ("orig_clordid", CLORDID_WORDS)
-QUOTE_REF = ("quote_ref", 4)
+QUOTE_REF = ("quote_ref", QUOTE_REF_WORDS)  # QuoteID(117) of a quote on request
+QUOTE_REQ_ID = ("quote_req_id", CLORDID_WORDS)  # QuoteReqID(131)
+ANSWER_ID = ("answer_id", CLORDID_WORDS)  # the client's name for a message, to be given back
 
 #: One row: the firm's settings, changed only by a journalled TABLE_ROW.
 params = _dtype(
@@ -42,6 +55,7 @@ params = _dtype(
     ("policy_param", 4),  # handed to the policy as they are
     "peg_mid",  # PegMid
     "snapshot_configured",  # the snapshot that the configuration named at the last start, or 0
+    "rfq_valid_ns",  # how long a quote on request is firm
 )
 
 #: One row: the engine's own counters.
@@ -64,6 +78,11 @@ counters = _dtype(
     "staged",  # rows of the next instrument table, 0: none is being staged
     "snapshot",  # first word of the active reference-data snapshot's hash, 0: loaded from files
     "replaced",  # rows in use
+    "given_quotes",
+    "given_open",  # of these, PENDING or OPEN
+    "first_given",  # row + 1 of the oldest that is, 0 for none
+    "last_given",
+    "next_given_ns",  # earliest end of one that is, 0 for none
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -243,6 +262,8 @@ desk_item = _dtype(
     "min_qty",  # the first fill may not be smaller
     "expire_ns",  # the order's own end, 0: none
     "replaced",  # how often the client has changed it
+    "given_quote",  # row + 1 of the quote request that it is, 0: an order
+    "quote_offer_px_e6",  # of a request for both sides; `quote_px_e6` is then the bid
 )
 
 #: What a person sends through the desk's socket.
@@ -255,6 +276,7 @@ desk_command = _dtype(
     "px_e6",  # 0: the price quoted before
     "scope",
     "subject",
+    "offer_px_e6",  # of a quote for both sides, whose bid is `px_e6`
 )
 
 desk_result = _dtype("command_id", "action", "item_id", "trader", "reason", "value", "limit")
@@ -341,6 +363,67 @@ execution = _dtype(
     "scope",  # MassScope of a mass request
     "total",  # orders that a mass request was about, in all its pieces
     "last",  # 1: the last report of a mass status request
+)
+
+#: What the gateway makes of a QuoteRequest, QuoteResponse, QuoteCancel or QuoteStatusRequest.
+quote_event = _extended(
+    order_event,
+    "action",  # QuoteAction
+    QUOTE_REQ_ID,
+    ANSWER_ID,  # QuoteRespID(693) or QuoteStatusReqID(649)
+    "resp_type",  # QuoteRespType(694)
+    "until_ns",  # ExpireTime(126), 0: not given
+)
+
+#: A quote on request: asked for, with the desk, given, ended. The client's side may be 0: both.
+given_quote = _dtype(
+    QUOTE_REF,
+    "session",
+    "client",
+    "instrument",
+    QUOTE_REQ_ID,
+    "side",
+    "qty",
+    "limit_px_e6",  # a counter's price, 0: none
+    "until_ns",
+    "state",  # GivenState
+    "zone",
+    "route",
+    "notional_e6",
+    "bid_px_e6",  # ours, and 0 with its size where the side is not quoted
+    "offer_px_e6",
+    "bid_qty",
+    "offer_qty",
+    "public_bid_px_e6",  # our public quote when this one was given
+    "public_ask_px_e6",
+    "valid_until_ns",  # exclusive; of a PENDING one the desk's deadline
+    "desk_item",
+    "trader",
+    "order_id",  # that took it
+    "created_ns",
+    "changed_ns",
+    "before",  # row + 1 of its neighbours among those PENDING or OPEN, 0 for none
+    "after",
+)
+
+#: What became of a quote on request: its explain record, and the message that says it.
+quote_report = _extended(
+    execution,
+    QUOTE_REF,
+    QUOTE_REQ_ID,
+    ANSWER_ID,
+    "answer_tag",  # which field `answer_id` was, 0: none
+    "given_state",
+    "counter",  # 1: the client named a price
+    "bid_px_e6",
+    "offer_px_e6",
+    "bid_qty",
+    "offer_qty",
+    "valid_until_ns",
+    "bid_policy_px_e6",
+    "bid_clamp",
+    "offer_policy_px_e6",
+    "offer_clamp",
 )
 
 #: A process takes over the journal.

@@ -4,15 +4,17 @@ An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route
 gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
-from engine import checks, desk, ticks
+from engine import checks, desk, rfq, rfq_desk, ticks
 from engine.bbo import consolidate
 from engine.enums import (
     DeskAction,
+    Destination,
     ExecKind,
     KillScope,
     OrderState,
     OrdType,
     PegMid,
+    Phase,
     QuoteState,
     Reason,
     Route,
@@ -107,6 +109,12 @@ def admit(tables, execution, event):
 @inlined
 def answer(tables, outbox, execution, order, event, ts_ns, policy):
     """Check, place and execute an admitted order; answers Reason.NONE for a fill or desk item."""
+    if event["ord_type"] == OrdType.PREVIOUSLY_QUOTED:  # answered by the quote it names
+        if event["destination"] != Destination.NONE:
+            reason = checks.check_destination(execution, event["destination"])
+            if reason != Reason.NONE:
+                return reason
+        return rfq.take_order(tables, outbox, execution, order, event, ts_ns)
     reason = checks.check_kill(tables, execution, event["client"])
     if reason != Reason.NONE:
         return reason
@@ -120,8 +128,6 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
         copy_instrument(execution, tables.instruments[instrument_id])
     if reason != Reason.NONE:
         return reason
-    if event["ord_type"] == OrdType.PREVIOUSLY_QUOTED:  # answered by the quote it names
-        return checks.fail(execution, Reason.ORD_TYPE, event["ord_type"], 0)
     instrument = tables.instruments[instrument_id]
     reason = set_thresholds(tables, execution, instrument, ts_ns)
     if reason != Reason.NONE:
@@ -201,20 +207,14 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
     quote = tables.quotes[order["instrument"]]
     if quote["state"] != QuoteState.LIVE:
         return checks.fail(execution, Reason.NO_QUOTE, quote["reason"], 0)
-    band = tables.instruments[order["instrument"]]["tick_band"]
     buy = event["side"] == Side.BUY
     quoted = quote["ask_px_e6"] if buy else quote["bid_px_e6"]
-    execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
     pegged = event["ord_type"] == OrdType.PEGGED
-    mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
     if pegged and tables.params[0]["peg_mid"] == PegMid.FILL:
-        wanted = mid_x2_e6 // 2
+        px = midpoint(tables, execution, event["side"], quote, quoted)
     else:
-        execution["policy_hash"] = tables.params[0]["policy_hash"]
-        wanted = ask_policy(tables, execution, event, quote, quoted, ts_ns, policy)
-    execution["policy_px_e6"] = wanted
-    px, clamp = gate(tables, band, event["side"], quote, wanted)
-    execution["clamp"] = clamp
+        px = price(tables, execution, event["side"], event["qty"], quote, quoted, ts_ns, policy)
+    mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
     if pegged and 2 * px != mid_x2_e6:
         return checks.fail(execution, Reason.PEG_MID, px, mid_x2_e6 // 2)
     if checks.has_limit(event):
@@ -229,12 +229,37 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
 
 
 @inlined
-def ask_policy(tables, execution, event, quote, quoted, ts_ns, policy):
+def price(tables, execution, side, qty, quote, quoted, ts_ns, policy):
+    """What a client gets of a live quote: our price `quoted`, then the policy, then the gate."""
+    band = tables.instruments[quote["instrument"]]["tick_band"]
+    execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
+    execution["policy_hash"] = tables.params[0]["policy_hash"]
+    wanted = ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy)
+    execution["policy_px_e6"] = wanted
+    px, clamp = gate(tables, band, side, quote, wanted)
+    execution["clamp"] = clamp
+    return px
+
+
+@inlined
+def midpoint(tables, execution, side, quote, quoted):
+    """What a pegged order gets where the firm gives it: the midpoint, through the gate."""
+    band = tables.instruments[quote["instrument"]]["tick_band"]
+    execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
+    wanted = (quote["bid_px_e6"] + quote["ask_px_e6"]) // 2
+    execution["policy_px_e6"] = wanted
+    px, clamp = gate(tables, band, side, quote, wanted)
+    execution["clamp"] = clamp
+    return px
+
+
+@inlined
+def ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy):
     """Fill the policy's inputs and call it; answers the price it asks for."""
     inputs = tables.policy_input[0]
     params = tables.params[0]
-    inputs["side"] = event["side"]
-    inputs["qty"] = event["qty"]
+    inputs["side"] = side
+    inputs["qty"] = qty
     inputs["notional_e6"] = execution["notional_e6"]
     inputs["zone"] = execution["zone"]
     inputs["quote_px_e6"] = quoted
@@ -287,6 +312,8 @@ def on_venue_quote(tables, outbox, record, ts_ns):
     book["recv_ns"] = ts_ns
     best = consolidate(tables, instrument_id, ts_ns)
     requote(tables, outbox, instrument_id, best, ts_ns)
+    if record["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
+        rfq.sweep(tables, outbox, ts_ns)
 
 
 @inlined
@@ -309,6 +336,9 @@ def on_desk(tables, outbox, command, ts_ns):
     action = command["action"]
     if action == DeskAction.KILL or action == DeskAction.RESUME:
         result["reason"] = set_kill(tables, command, result)
+        rfq.sweep(tables, outbox, ts_ns)
+    elif rfq_desk.is_request(tables, command["item_id"]):
+        result["reason"] = rfq_desk.act(tables, outbox, command, result, ts_ns)
     elif action >= DeskAction.CLAIM and action <= DeskAction.DECLINE:
         result["reason"] = desk.act(tables, outbox, command, result, ts_ns)
     else:
@@ -340,10 +370,18 @@ def set_kill(tables, command, result):
     return desk.fail_result(result, Reason.UNKNOWN_ACTION, command["scope"], 0)
 
 
+@inlined
+def is_due(tables, ts_ns):
+    """Whether a TIMER has something to do."""
+    expiry_ns = tables.counters[0]["next_expiry_ns"]
+    return (expiry_ns != 0 and expiry_ns <= ts_ns) or rfq.is_due(tables, ts_ns)
+
+
 @njit
 def on_timer(tables, outbox, ts_ns):
-    """Time has passed: expire desk items."""
+    """Time has passed: desk items and quotes on request expire."""
     clear(outbox)
     desk.expire(tables, outbox, ts_ns)
+    rfq.sweep(tables, outbox, ts_ns)
     for index in range(outbox.counts[0]["executions"]):
         with_instrument(tables, outbox.executions[index])

@@ -18,6 +18,7 @@ from engine.limits import (
     EUR_PER_UNIT_E9_MAX,
     INT64_MAX,
     ISIN_WORDS,
+    QUOTE_REF_WORDS,
     SMS_E6_MAX,
     TICK_BANDS,
     TICK_ROWS,
@@ -49,8 +50,11 @@ class Tables(Handle):
     desk_items: Any
     replaced: Any  # ClOrdIDs that orders had before they were replaced
     echoes: Any  # uint8[desk_items, ECHO_ROW]: a size word, then bytes that only the gateway reads
+    given_quotes: Any
     isin_slots: Any  # open addressing: row + 1, 0 for free
     clordid_slots: Any  # the same: above 0 a row of `orders`, below 0 one of `replaced`
+    quote_ref_slots: Any
+    quote_req_slots: Any
     bbo: Any  # scratch: the BBO at the current input
     policy_input: Any  # scratch
 
@@ -78,8 +82,11 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         desk_items=np.zeros(capacity.desk_items, schema.desk_item),
         replaced=np.zeros(capacity.replaced, schema.replaced),
         echoes=np.zeros((capacity.desk_items, ECHO_ROW), np.uint8),
+        given_quotes=np.zeros(capacity.given_quotes, schema.given_quote),
         isin_slots=np.zeros(capacity.isin_slots, np.int64),
         clordid_slots=np.zeros(capacity.clordid_slots, np.int64),
+        quote_ref_slots=np.zeros(capacity.given_slots, np.int64),
+        quote_req_slots=np.zeros(capacity.given_slots, np.int64),
         bbo=np.zeros(1, schema.bbo),
         policy_input=np.zeros(1, schema.policy_input),
     )
@@ -196,6 +203,49 @@ def rename_order(tables, order, clordid):
     for i in range(CLORDID_WORDS):
         order["clordid"][i] = clordid[i]
     tables.clordid_slots[slot] = order["order_id"]
+
+
+@njit
+def quote_ref_slot(tables, ref):
+    """Slot of a QuoteID(117) that we gave out: where it is, or the free one where it belongs."""
+    slots = tables.quote_ref_slots
+    mask = slots.shape[0] - 1
+    mixed = 0
+    for i in range(QUOTE_REF_WORDS):
+        mixed = hash_word(mixed, ref[i])
+    slot = mixed & mask
+    while slots[slot] != 0:
+        if same_words(tables.given_quotes[slots[slot] - 1]["quote_ref"], ref, QUOTE_REF_WORDS):
+            return slot
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit
+def quote_req_slot(tables, session, quote_req_id):
+    """The same of a session's QuoteReqID(131)."""
+    slots = tables.quote_req_slots
+    mask = slots.shape[0] - 1
+    mixed = hash_word(0, session)
+    for i in range(CLORDID_WORDS):
+        mixed = hash_word(mixed, quote_req_id[i])
+    slot = mixed & mask
+    while slots[slot] != 0:
+        given = tables.given_quotes[slots[slot] - 1]
+        if given["session"] == session:
+            if same_words(given["quote_req_id"], quote_req_id, CLORDID_WORDS):
+                return slot
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit
+def enter_given(tables, index):
+    """Put a quote on request into both indexes; of one QuoteReqID(131) the newest counts."""
+    given = tables.given_quotes[index]
+    tables.quote_ref_slots[quote_ref_slot(tables, given["quote_ref"])] = index + 1
+    slot = quote_req_slot(tables, given["session"], given["quote_req_id"])
+    tables.quote_req_slots[slot] = index + 1
 
 
 @njit
@@ -332,6 +382,7 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("desk_items", tables.desk_items[: int(counters["desk_items"])]),
         ("replaced", tables.replaced[: int(counters["replaced"])]),
         ("echoes", tables.echoes[: int(counters["desk_items"])]),
+        ("given_quotes", tables.given_quotes[: int(counters["given_quotes"])]),
     ]
 
 
@@ -345,9 +396,11 @@ def state_hash(tables: Tables) -> str:
 
 
 def rebuild_indexes(tables: Tables) -> None:
-    """Fill the ISIN and ClOrdID indexes from the tables, after a snapshot was loaded."""
+    """Fill the indexes from the tables, after a snapshot was loaded."""
     tables.isin_slots[:] = 0
     tables.clordid_slots[:] = 0
+    tables.quote_ref_slots[:] = 0
+    tables.quote_req_slots[:] = 0
     _rebuild(tables)
 
 
@@ -363,3 +416,5 @@ def _rebuild(tables):
         row = tables.replaced[index]
         slot = clordid_slot(tables, row["session"], row["clordid"])
         tables.clordid_slots[slot] = -index - 1
+    for index in range(tables.counters[0]["given_quotes"]):
+        enter_given(tables, index)

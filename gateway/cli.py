@@ -101,12 +101,15 @@ def serve(directory: Directory) -> None:
 @app.command()
 def explain(
     directory: Directory,
-    order: Annotated[str, typer.Argument(help="OrderID(37) or ClOrdID(11).")],
+    order: Annotated[
+        str, typer.Argument(help="OrderID(37), ClOrdID(11), QuoteID(117) or QuoteReqID(131).")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Tell why an order went where it went, with every number."""
-    from gateway import explain as module
+    """Tell why an order or a quote went where it went, with every number."""
+    from gateway import explain_quotes as module
     from gateway import journal_schema
+    from gateway.explain import venue_names
 
     with friendly():
         journal_schema.check(directory / "journal")
@@ -114,14 +117,14 @@ def explain(
         if as_json:
             print(json.dumps([module.as_dict(row) for row in rows]))
         elif rows:
-            venues = module.venue_names(directory / "journal")
+            venues = venue_names(directory / "journal")
             for row in rows:
                 first, *rest = module.in_words(row, venues)
                 out.print(f"[bold]{first}[/]")
                 for line in rest:
                     out.print(f"  {line}", markup=False)
         if not rows:
-            say.print(f"no order {order!r} in {directory / 'journal'}")
+            say.print(f"no order or quote {order!r} in {directory / 'journal'}")
             raise typer.Exit(1)
 
 
@@ -233,9 +236,19 @@ def claim(directory: Directory, item: Item, trader: Trader = "desk") -> None:
 
 
 @desk.command()
-def quote(directory: Directory, item: Item, px: str, trader: Trader = "desk") -> None:
-    """Give the client a price for an item."""
-    _act(directory, "QUOTE", trader, f"item {item} quoted at {px}", item_id=item, px_e6=_px_e6(px))
+def quote(
+    directory: Directory,
+    item: Item,
+    px: Annotated[
+        str, typer.Argument(help="Price; of both sides the bid; empty: the one quoted before.")
+    ] = "",
+    offer: Annotated[str, typer.Option(help="Our offer, where both sides are asked for.")] = "",
+    trader: Trader = "desk",
+) -> None:
+    """Give the client a price for an item: firm for a quote request, indicative for an order."""
+    px_e6, offer_px_e6 = (_px_e6(text) if text else 0 for text in (px, offer))
+    done = f"item {item} quoted at {' / '.join(filter(None, (px, offer))) or 'the price before'}"
+    _act(directory, "QUOTE", trader, done, item_id=item, px_e6=px_e6, offer_px_e6=offer_px_e6)
 
 
 @desk.command()

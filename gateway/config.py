@@ -140,6 +140,12 @@ class Desk(Section):
     item_seconds: Annotated[int, Field(gt=0, le=86_400)] = 300
 
 
+class Rfq(Section):
+    """Quotes on request."""
+
+    valid_ms: Annotated[int, Field(gt=0, le=86_400_000)] = 5_000
+
+
 class Client(Section):
     """Limits of one client; 0 or absent: none."""
 
@@ -172,6 +178,7 @@ class Engine(Section):
     durability: Literal["process", "disk"] = "process"
     orders_max: Annotated[int, Field(ge=1, le=1 << 26)] = 1 << 21
     desk_items_max: Annotated[int, Field(ge=1, le=1 << 22)] = 1 << 16
+    given_quotes_max: Annotated[int, Field(ge=1, le=1 << 22)] = 1 << 16
     instruments_max: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 16
 
 
@@ -184,6 +191,7 @@ class Config(Section):
     hours: Hours = Hours()
     quoting: Quoting = Quoting()
     desk: Desk = Desk()
+    rfq: Rfq = Rfq()
     clients: Annotated[list[Client], Field(min_length=1, max_length=1024)]
     fix: Fix
     feed: Feed = Feed()
@@ -215,6 +223,7 @@ class Config(Section):
             instruments=self.engine.instruments_max,
             orders=self.engine.orders_max,
             desk_items=self.engine.desk_items_max,
+            given_quotes=self.engine.given_quotes_max,
         )
 
     def path(self, relative: Path) -> Path:

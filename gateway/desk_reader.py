@@ -86,14 +86,14 @@ class DeskClient:
 
     def command(
         self, action: DeskAction, trader: str, *, item_id: int = 0, qty: int = 0, px_e6: int = 0,
-        scope: KillScope = KillScope.FIRM, subject: int = 0,
+        scope: KillScope = KillScope.FIRM, subject: int = 0, offer_px_e6: int = 0,
     ) -> Any:  # fmt: skip
         """Send one command and await its result. Raises DeskError with the engine's reason."""
         row = np.zeros(1, schema.desk_command)
         row["command_id"] = (os.getpid() << 32) + next(self._count)
         row["action"], row["item_id"] = action, item_id
         row["trader"] = schema.pack(trader)
-        row["qty"], row["px_e6"] = qty, px_e6
+        row["qty"], row["px_e6"], row["offer_px_e6"] = qty, px_e6, offer_px_e6
         row["scope"], row["subject"] = scope, subject
         try:
             self.socket.sendto(row.tobytes(), str(self.path))

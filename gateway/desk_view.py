@@ -23,10 +23,11 @@ def as_dict(item: Any) -> dict[str, Any]:
     return {
         "item_id": int(item["item_id"]),
         "state": DeskState(int(item["state"])).name,
+        "kind": "quote request" if item["given_quote"] else "order",
         "order_id": int(item["order_id"]),
         "isin": unpack(item["isin"]),
         "currency": unpack([item["currency"]]),
-        "side": Side(int(item["side"])).name,
+        "side": Side(int(item["side"])).name if item["side"] else "BOTH",
         "tif": Tif(int(item["tif"])).name,
         "qty": int(item["qty"]),
         "filled_qty": int(item["filled_qty"]),
@@ -40,6 +41,7 @@ def as_dict(item: Any) -> dict[str, Any]:
         "ask_px": px(item["ask_px_e6"]),
         "trader": unpack([item["trader"]]) or None,
         "quote_px": px(item["quote_px_e6"]) if item["quote_px_e6"] else None,
+        "quote_offer_px": px(item["quote_offer_px_e6"]) if item["quote_offer_px_e6"] else None,
         "created_ns": int(item["created_ns"]),
         "deadline_ns": int(item["deadline_ns"]),
     }
@@ -60,15 +62,28 @@ def table(queue: DeskQueue, *, wide: bool = True) -> Table:
         item = as_dict(row)
         left_s = max(0, item["deadline_ns"] - now_ns) // 1_000_000_000
         done = f"{item['filled_qty']:,} of " if item["filled_qty"] else ""
-        unlimited = "midpoint" if item["pegged"] else "market"
         cells = (
-            str(item["item_id"]), item["state"], f"{left_s} s", item["side"],
-            f"{done}{item['qty']:,}", item["isin"], item["limit_px"] or unlimited,
+            str(item["item_id"]), item["state"], f"{left_s} s", _side(item),
+            f"{done}{item['qty']:,}", item["isin"], _limit(item),
             f"{item['notional']} {item['currency']}", f"{item['bid_px']} / {item['ask_px']}",
-            item["trader"] or "", item["zone"], item["quote_px"] or "",
+            item["trader"] or "", item["zone"], _quoted(item),
         )  # fmt: skip
         made.add_row(*(cells if wide else cells[:8] + cells[9:10]))
     return made
+
+
+def _side(item: dict[str, Any]) -> str:
+    """A question mark is a client who wants our price, and has not ordered."""
+    return f"{item['side']}?" if item["kind"] == "quote request" else str(item["side"])
+
+
+def _limit(item: dict[str, Any]) -> str:
+    unlimited = "midpoint" if item["pegged"] else "market"
+    return item["limit_px"] or (unlimited if item["kind"] == "order" else "")
+
+
+def _quoted(item: dict[str, Any]) -> str:
+    return " / ".join(filter(None, (item["quote_px"], item["quote_offer_px"])))
 
 
 def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, str]:

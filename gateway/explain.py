@@ -114,18 +114,27 @@ def in_words(row: Any, venues: list[str]) -> list[str]:
     elif row["ord_type"] == OrdType.PEGGED:
         cap = f", {px(row['limit_px_e6'])} or better" if row["limit_px_e6"] else ""
         terms += f" at the midpoint{cap}"
+    elif row["ord_type"] == OrdType.PREVIOUSLY_QUOTED:
+        terms += " as quoted on request"
     if row["tif"] in tuple(Tif):
         terms += f", {Tif(int(row['tif'])).name}"
     if row["min_qty"]:
         terms += f", at least {row['min_qty']:,} at first"
     lines.append(f"asked: {terms}")
+    lines += market_and_size(row, venues)
+    if kind == ExecKind.FILL:
+        lines += _price(row)
+    lines.append(_outcome(row, kind))
+    return lines
+
+
+def market_and_size(row: Any, venues: list[str]) -> list[str]:
+    """What a decision saw of the market, and where its size lies, as far as it came to that."""
+    lines = []
     if row["bbo_bid_venue"] >= 0 and (row["bbo_bid_px_e6"] or row["bbo_ask_px_e6"]):
         lines += _market(row, venues)
     if row["zone"] and row["notional_e6"] and row["lis_e6"]:
         lines += _size(row)
-    if kind == ExecKind.FILL:
-        lines += _price(row)
-    lines.append(_outcome(row, kind))
     return lines
 
 
@@ -178,6 +187,9 @@ def _size(row: Any) -> list[str]:
 def _price(row: Any) -> list[str]:
     if row["trader"]:
         return [f"price: {px(row['last_px_e6'])} given by trader {unpack([row['trader']])}"]
+    if row["ord_type"] == OrdType.PREVIOUSLY_QUOTED:
+        lines = [f"price: {px(row['last_px_e6'])} as quoted, whatever the market did since"]
+        return lines + _improvement(row)
     buy = row["side"] == Side.BUY
     quoted = row["quote_ask_px_e6"] if buy else row["quote_bid_px_e6"]
     if row["ord_type"] == OrdType.PEGGED and not row["policy_hash"]:
@@ -189,10 +201,14 @@ def _price(row: Any) -> list[str]:
     clamp = Clamp(int(row["clamp"]))
     if clamp != Clamp.NONE:
         lines.append(f"gate: {clamp.name}, {CLAMP_WORDS[clamp]}")
-    if row["improvement_e6"]:
-        total = int(row["improvement_e6"]) * int(row["last_qty"])
-        lines.append(f"improved by {px(row['improvement_e6'])} a share, {money(total)} in all")
-    return lines
+    return lines + _improvement(row)
+
+
+def _improvement(row: Any) -> list[str]:
+    if not row["improvement_e6"]:
+        return []
+    total = int(row["improvement_e6"]) * int(row["last_qty"])
+    return [f"improved by {px(row['improvement_e6'])} a share, {money(total)} in all"]
 
 
 def _outcome(row: Any, kind: ExecKind) -> str:

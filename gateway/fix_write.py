@@ -210,10 +210,15 @@ def _set_stamp(date, loop, ts_ns):
 
 @inlined
 def begin(out, wire, session_id, msg_type, seq, ts_ns):
-    """The header after BodyLength(9); answers the place behind it."""
+    """The header after BodyLength(9); answers the place behind it.
+
+    `msg_type` is a number: the first letter, and 256 times the second where there is one.
+    """
     session = wire.sessions[session_id]
     at = put_bytes(out, HEAD_ROOM, _TAG_35)
-    at = put_byte(out, at, msg_type)
+    at = put_byte(out, at, msg_type & 255)
+    if msg_type > 255:
+        at = put_byte(out, at, msg_type >> 8)
     at = put_bytes(out, at, _TAG_34)
     at = put_int(out, at, seq)
     at = put_byte(out, at, SOH)

@@ -37,7 +37,15 @@ from gateway.order_entry import (
     read_replace,
     read_status,
 )
-from gateway.recorder import copy, emit, journal_event, on_message_in, on_message_out
+from gateway.quote_entry import is_quote_message, read_quote_message
+from gateway.recorder import (
+    copy,
+    emit,
+    journal_event,
+    on_message_in,
+    on_message_out,
+    on_quote_message,
+)
 from gateway.wire import SessionState, Version, Wake
 
 #: MsgType(35) of one or two letters, the first in the lowest byte.
@@ -208,6 +216,15 @@ def _dispatch(
         journal_event(journal, jn.STATUS, wire.event[0], seq, buffer, start, size, ts_ns)
         step.on_status(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
+    elif is_quote_message(msg_type, session["version"]):
+        problem, tag = read_quote_message(wire, buffer, generation, session_id, msg_type)
+        if problem >= 0:
+            return _leave(loop, problem, tag)
+        _take_number(session, seq, ts_ns)
+        on_quote_message(
+            tables, outbox, wire, journal, wire.quote_event[0], seq, buffer, start, size, ts_ns,
+            policy,
+        )  # fmt: skip
     else:
         return _other_request(
             tables, outbox, wire, journal, session_id, msg_type, seq, buffer, start, size, ts_ns

@@ -175,7 +175,7 @@ def find_sent(journal, base, session_id, first, places):
             break
         kind = journal.words[word + jn.KIND]
         if journal.words[word + jn.SESSION] == session_id:
-            if kind == jn.EXECUTION or kind == jn.FIX_OUT:
+            if kind == jn.EXECUTION or kind == jn.FIX_OUT or kind == jn.QUOTE_REPORT:
                 place = journal.words[word + jn.FIX_SEQ] - first
                 if place >= 0 and place < places.shape[0]:
                     places[place] = base + offset

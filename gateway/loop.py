@@ -8,10 +8,11 @@ import numpy as np
 
 from engine import journal as jn
 from engine.jit import copy_bytes, njit
+from engine.step import is_due
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
-from gateway.quote_stream import is_due, pump
+from gateway.quote_stream import has_quotes_due, pump
 from gateway.recorder import on_feed, on_timer
 from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
@@ -41,7 +42,7 @@ def run(tables, outbox, wire, journal, policy):
                 loop["epoll_fd"],
                 wire.poll.ctypes.data,
                 CONNECTIONS_MAX,
-                0 if loop["busy"] != 0 or is_due(loop) else loop["wait_ms"],
+                0 if loop["busy"] != 0 or has_quotes_due(loop) else loop["wait_ms"],
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
@@ -50,7 +51,7 @@ def run(tables, outbox, wire, journal, policy):
             else:
                 idle += 1
                 while_idle(tables, wire, journal, idle)
-                if loop["wait_ms"] == 0 and idle & 31 != 0 and not is_due(loop):
+                if loop["wait_ms"] == 0 and idle & 31 != 0 and not has_quotes_due(loop):
                     continue  # busy: not every look at the clock
         ts_ns = sc.now_ns(wire.timespec)
         while loop["ready_next"] < loop["ready"] and wake == Wake.NOTHING:
@@ -218,8 +219,7 @@ def _tick(tables, outbox, wire, journal, ts_ns):
     loop["next_tick_ns"] = ts_ns + TICK_NS
     if jn.room(journal) < NEEDED_ROOM:
         return Wake.SEGMENT
-    expiry_ns = tables.counters[0]["next_expiry_ns"]
-    if expiry_ns != 0 and expiry_ns <= ts_ns:
+    if is_due(tables, ts_ns):
         on_timer(tables, outbox, wire, journal, ts_ns)
     for session_id in range(SESSIONS_MAX):
         keep_alive(wire, journal, session_id, ts_ns)

@@ -9,8 +9,13 @@ import numpy as np
 
 from engine.enums import OrdType, Reason
 from engine.jit import clear_record, inlined, njit, peek
-from engine.limits import CLORDID_SIZE_MAX, CLORDID_WORDS, INT64_MAX, ISIN_WORDS
-from engine.schema import QUOTE_REF
+from engine.limits import (
+    CLORDID_SIZE_MAX,
+    CLORDID_WORDS,
+    INT64_MAX,
+    ISIN_WORDS,
+    QUOTE_REF_WORDS,
+)
 from gateway.echo import collect_request
 from gateway.fix_read import (
     FORMAT_INCORRECT,
@@ -26,7 +31,6 @@ from gateway.fix_read import (
 
 _GBP_PENCE = int.from_bytes(b"GBp", "little")  # FIX users write pence so; the engine says GBX
 _GBX = int.from_bytes(b"GBX", "little")
-_QUOTE_REF_WORDS = QUOTE_REF[1]
 _ISIN_SOURCE = 4  # SecurityIDSource(22)
 _UNKNOWN_CODE = 15  # shown as '?': a code of more than one character
 _SECOND_NS = 1_000_000_000
@@ -148,7 +152,7 @@ def _read_special(wire, buffer, generation, event):
     if event["ord_type"] == OrdType.PEGGED:
         event["peg"] = 1 if _is_pegged_to_mid(wire, buffer, generation) else 0
     if event["ord_type"] == OrdType.PREVIOUSLY_QUOTED and has(fields, generation, 117):
-        read_text(buffer, fields[117, 1], fields[117, 2], event["quote_ref"], _QUOTE_REF_WORDS)
+        read_text(buffer, fields[117, 1], fields[117, 2], event["quote_ref"], QUOTE_REF_WORDS)
     return -1, 0
 
 

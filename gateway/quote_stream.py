@@ -36,7 +36,7 @@ _REQUEST = (1 << REQUEST_BITS) - 1
 
 
 @inlined
-def is_due(loop):
+def has_quotes_due(loop):
     """Whether somebody may have something to be told at once."""
     return loop["streams"] != 0 and loop["stream_settled"] != loop["changes"]
 

@@ -6,16 +6,19 @@ Every input is journalled before it is applied, every output before it is sent.
 import numpy as np
 
 from engine import journal as jn
-from engine import staging, step
+from engine import rfq_step, staging, step
 from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
 from engine.limits import ECHO_TAGS_MAX
 from engine.tables import apply_row
 from gateway import echo
 from gateway.execution_report import write_report
 from gateway.fix_write import put_byte, put_bytes, put_text
+from gateway.quote_report import is_sent, write_quote_report
 from gateway.wire import COMP_ID_SIZE_MAX, LAST_WORDS_SIZE, SENT_RING, TX_SIZE
 
 event_size = jn.RECORDS[jn.ORDER].itemsize
+quote_event_size = jn.RECORDS[jn.QUOTE_EVENT].itemsize
+quote_report_size = jn.RECORDS[jn.QUOTE_REPORT].itemsize
 execution_size = jn.RECORDS[jn.EXECUTION].itemsize
 desk_item_size = jn.RECORDS[jn.DESK_ITEM].itemsize
 desk_result_size = jn.RECORDS[jn.DESK_RESULT].itemsize
@@ -103,6 +106,8 @@ def emit(tables, outbox, wire, journal, ts_ns):
             journal, jn.EXECUTION, session_id, seq, ts_ns, execution_size + size
         )
         queue(wire, session_id, wire.scratch, start, size)
+    if counts["quote_reports"] != 0:
+        emit_quote_reports(outbox, wire, journal, ts_ns)
     echo.forget(wire)
     for i in range(counts["desk_items"]):
         put_record(journal.buffer, jn.body_at(journal), outbox.desk_items[i])
@@ -114,6 +119,40 @@ def emit(tables, outbox, wire, journal, ts_ns):
         put_record(journal.buffer, jn.body_at(journal), outbox.quotes[i])
         jn.end_frame(journal, jn.QUOTE, -1, 0, ts_ns, quote_size)
         note_change(wire, outbox.quotes[i]["instrument"])
+
+
+@njit
+def emit_quote_reports(outbox, wire, journal, ts_ns):
+    """What became of quotes on request; one that no message says is a record of no session."""
+    for i in range(outbox.counts[0]["quote_reports"]):
+        report = outbox.quote_reports[i]
+        at = jn.body_at(journal)
+        if not is_sent(report):
+            put_record(journal.buffer, at, report)
+            jn.end_frame(journal, jn.QUOTE_REPORT, -1, 0, ts_ns, quote_report_size)
+            continue
+        session_id = report["session"]
+        seq = take_seq(wire, session_id, ts_ns)
+        start, size = write_quote_report(wire.scratch, wire, report, seq)
+        put_record(journal.buffer, at, report)
+        copy(journal.buffer, at + quote_report_size, wire.scratch, start, size)
+        wire.sent[session_id, seq % SENT_RING] = jn.end_frame(
+            journal, jn.QUOTE_REPORT, session_id, seq, ts_ns, quote_report_size + size
+        )
+        queue(wire, session_id, wire.scratch, start, size)
+
+
+@njit
+def on_quote_message(
+    tables, outbox, wire, journal, event, fix_seq, message, start, size, ts_ns, policy
+):
+    """A message about a quote on request: journalled with its bytes, applied, answered."""
+    at = jn.body_at(journal)
+    put_record(journal.buffer, at, event)
+    copy(journal.buffer, at + quote_event_size, message, start, size)
+    jn.end_frame(journal, jn.QUOTE_EVENT, event["session"], fix_seq, ts_ns, quote_event_size + size)
+    rfq_step.on_quote_event(tables, outbox, event, ts_ns, policy)
+    emit(tables, outbox, wire, journal, ts_ns)
 
 
 @njit

@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import Progress
 
 from engine import journal as jn
-from engine import schema, step
+from engine import rfq_step, schema, step
 from engine.handle import Handle
 from engine.jit import get_record, load_word, njit
 from engine.limits import SEGMENT_SIZE, Capacity
@@ -45,6 +45,7 @@ class Scratch(Handle):
     """One row of each record that an input frame may hold."""
 
     event: Any
+    quote_event: Any
     command: Any
     setting: Any
     boot: Any
@@ -55,6 +56,7 @@ def allocate_scratch() -> Scratch:
     """Rows to decode frames into."""
     return Scratch(
         event=np.zeros(1, schema.order_event),
+        quote_event=np.zeros(1, schema.quote_event),
         command=np.zeros(1, schema.desk_command),
         setting=np.zeros(1, schema.session_set),
         boot=np.zeros(1, schema.boot),
@@ -112,6 +114,11 @@ def _input(tables, outbox, wire, source, shadow, scratch, offset, policy):
         message_size = body_size - event_size
         _read_again(wire, kind, session_id, buffer, body + event_size, message_size)
         _request(tables, outbox, kind, event, ts_ns, policy)
+        emit(tables, outbox, wire, shadow, ts_ns)
+    elif kind == jn.QUOTE_EVENT:
+        get_record(scratch.quote_event[0], buffer, body)
+        wire.sessions[session_id]["next_in"] = fix_seq + 1
+        rfq_step.on_quote_event(tables, outbox, scratch.quote_event[0], ts_ns, policy)
         emit(tables, outbox, wire, shadow, ts_ns)
     elif kind == jn.VENUE_QUOTE:
         for at in range(body, body + body_size, venue_quote_size):

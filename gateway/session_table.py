@@ -274,6 +274,9 @@ def _out_tags(session: Session, dictionary: Dictionary) -> int:
     qualified = parties is not None and any(member.tag == 2376 for member in parties.members)
     if qualified or session.mifid_fields:
         bits |= OutTag.PARTY_QUALIFIER
+    quote = dictionary.messages.get("S")
+    if quote is not None and any(member.tag == 2706 for member in quote.members):
+        bits |= OutTag.QUOTE_ATTRIBUTES
     cancel = dictionary.messages.get("Z")
     if cancel is not None and any(member.tag == 58 for member in cancel.members):
         bits |= OutTag.CANCEL_TEXT

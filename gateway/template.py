@@ -39,6 +39,9 @@ on_request = "auto"         # illiquid instruments below large in scale
 [desk]
 item_seconds = 300          # how long an order waits for a person
 
+[rfq]
+valid_ms = 5000             # how long a quote on request is firm; at most its ExpireTime(126)
+
 [fix]
 host = "127.0.0.1"
 port = 9878                 # 0: any free port, printed at start
@@ -123,6 +126,7 @@ idle = "yield"              # yield: sleeps while nothing happens; busy: keeps a
 # cpu = 1                   # run on this core
 durability = "process"      # process: survives kill -9; disk: on the disk before a reply leaves
 orders_max = 2_097_152      # orders that one journal can hold
+given_quotes_max = 65_536   # quotes on request that one journal can hold
 """
 
 

@@ -132,6 +132,9 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         ("desk", lambda: recorder.on_desk(
             w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
         ("quotes", quotes),
+        ("quotes on request", lambda: recorder.on_quote_message(
+            w.tables, w.outbox, w.wire, w.journal, w.wire.quote_event[0], 1, raw, 0, 64, 1,
+            w.policy.address)),
         ("loop", idle),
         ("sending", lambda: (
             loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0))),
@@ -168,7 +171,7 @@ def lock() -> None:
         recorder.on_stage_abort, recorder.on_activation, recorder.note_change,
         staging.number_rows, quote_stream.cancel_all, quote_stream.walk,
         quote_stream.send_snapshot, quote_stream.send_reject, resend.resend,
-        mass_request.cancel_session,
+        mass_request.cancel_session, recorder.on_quote_message,
     ):  # fmt: skip
         if hasattr(function, "disable_compile"):
             function.disable_compile()

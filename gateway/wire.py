@@ -81,6 +81,7 @@ class OutTag(IntEnum):
     PARTY_QUALIFIER = 256  # 2376, in the parties that come back
     ORDER_ORIGINATION = 512  # 1724 comes back
     ORDER_ATTRIBUTES = 1024  # the group 2593 comes back
+    QUOTE_ATTRIBUTES = 1 << 11  # the group 2706 of Quote(S)
     CANCEL_TEXT = 1 << 20  # 58 in QuoteCancel(Z), which no stock dictionary has there
 
 
@@ -246,6 +247,7 @@ class Wire(Handle):
     rule_frames: Any
     rule_stamp: Any
     event: Any  # order_event[1]
+    quote_event: Any  # quote_event[1]
     venue_quote: Any  # venue_quote[1]
     datagram: Any  # uint8[2048]
     text: Any  # uint8[TEXT_SIZE], scratch for Text(58)
@@ -311,6 +313,7 @@ def allocate(instruments: int = STREAMED_INSTRUMENTS, changes: int = CHANGES) ->
         parts=np.zeros((FIELDS_MAX, 3), np.int64),
         **rule_tables.allocate_rules(),
         event=np.zeros(1, schema.order_event),
+        quote_event=np.zeros(1, schema.quote_event),
         venue_quote=np.zeros(1, schema.venue_quote),
         datagram=np.zeros(2048, np.uint8),
         text=np.zeros(TEXT_SIZE, np.uint8),

@@ -137,6 +137,7 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["on_request_route"] = ROUTES[quoting.on_request]
     row["quote_size_bps"] = quoting.quote_size_bps
     row["desk_ttl_ns"] = config.desk.item_seconds * 1_000_000_000
+    row["rfq_valid_ns"] = config.rfq.valid_ms * 1_000_000
     row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
     row["peg_mid"] = PegMid[quoting.peg_mid.upper()]

@@ -22,7 +22,7 @@ from tests.world import World
 ISIN = INSTRUMENT["isin"]
 TO_DESK, AT_ONCE = 2_000, 100
 BID, ASK = 19_990_000, 20_010_000
-ALL_TAGS = OutTag(sum(OutTag))
+ALL_TAGS = sum(OutTag) - OutTag.CANCEL_TEXT
 CLAIM, QUOTE, FILL, DECLINE, KILL, RESUME = range(1, 7)
 TERMS = {48: ISIN, 22: "4", 54: "1", 38: str(TO_DESK), 40: "2", 44: "20.01", 59: "0"}
 

@@ -41,7 +41,7 @@ class Gateway:
         self.subscriptions = Subscriptions(self)
         for session_id in range(sessions):
             session = rig.log_on(self.wire, session_id, f"CLIENT{session_id}", session_id % 2)
-            session["version"] = version
+            session["version"] = session["rules"] = version
 
     def now_ns(self) -> int:
         return self.clock_ns

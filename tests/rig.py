@@ -1,13 +1,15 @@
 """A gateway without sockets: a session logged on, its bytes put in and taken out by hand."""
 
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gateway import wire
-from gateway.dictionary import shipped
+from gateway.dictionary import Dictionary, Group, Member, shipped
 from gateway.rule_tables import put_rules
-from gateway.wire import OutTag, SessionState, SessionStatus, Version, Wire
+from gateway.wire import BEGIN_STRINGS, OutTag, SessionState, SessionStatus, Version, Wire
 from tests.fix_text import as_array, raw
 
 OWN_MIC = b"XSIX"
@@ -18,8 +20,32 @@ def allocate(*sizes: int) -> Wire:
     """The gateway's tables, with a name for our own venue."""
     made = wire.allocate(*sizes)
     made.own_mic[:] = as_array(OWN_MIC)
-    put_rules(made, 0, shipped("FIX.4.4"))
+    for version in Version:
+        put_rules(made, version, asking_for_nothing(version))
     return made
+
+
+@cache
+def asking_for_nothing(version: Version) -> Dictionary:
+    """The version's dictionary without required fields: messages of tests say what matters."""
+    fixt = version == Version.FIX_5_0_SP2
+    found = shipped("FIX.5.0SP2" if fixt else BEGIN_STRINGS[version])
+    frame = shipped("FIXT.1.1") if fixt else found
+    messages = {**found.messages, **frame.messages}
+    return replace(
+        found,
+        fields={**frame.fields, **found.fields},
+        header=_optional(frame.header),
+        trailer=_optional(frame.trailer),
+        messages={t: m._replace(members=_optional(m.members)) for t, m in messages.items()},
+    )
+
+
+def _optional(members: tuple[Member, ...]) -> tuple[Member, ...]:
+    return tuple(
+        Member(m.tag, False, None if m.group is None else Group(_optional(m.group.members)))
+        for m in members
+    )
 
 
 def log_on(wires: Wire, session_id: int, them: str, client: int = 0, mifid: int = 0) -> Any:
@@ -35,6 +61,7 @@ def log_on(wires: Wire, session_id: int, them: str, client: int = 0, mifid: int 
     session["heartbeat_ns"] = HEARTBEAT_NS
     session["status"], session["version"] = SessionStatus.ACTIVE, Version.FIX_4_4
     session["precision"] = 6
+    session["rules"] = Version.FIX_4_4
     session["out_tags"] = OutTag.PRICE_IMPROVEMENT
     if mifid:
         session["out_tags"] |= OutTag.MATCH_TYPE | OutTag.REGULATORY_SIDE

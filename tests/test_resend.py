@@ -48,7 +48,8 @@ class Store:
     def __init__(self, version: Version = Version.FIX_4_4, precision: int = 6) -> None:
         self.wire = rig.allocate(16, 8)
         self.session = rig.log_on(self.wire, 0, "CLIENT")
-        self.session["version"], self.session["precision"] = version, precision
+        self.session["version"] = self.session["rules"] = version
+        self.session["precision"] = precision
         self.journal = jn.in_memory(4 << 20)
         self.version = version
         self.raws: list[bytes] = []

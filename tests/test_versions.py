@@ -25,7 +25,7 @@ from tests.order_rig import (
     Report,
     as_report,
 )
-from tests.stock_dictionary import stock
+from tests.stock_reports import stock
 from tests.test_fix_write import execution
 
 needs_stock = pytest.mark.skipif(
@@ -130,7 +130,8 @@ def invented(version: Version) -> Iterator[bytes]:
     """Every kind with every reason, though the engine would not put them together."""
     wires = rig.allocate()
     session = rig.log_on(wires, 0, "CLIENT")
-    session["version"], session["out_tags"] = version, TAGS[version]
+    session["version"] = session["rules"] = version
+    session["out_tags"] = TAGS[version]
     kinds = [kind for kind in ExecKind if kind <= ExecKind.MASS_STATUS]
     if version == Version.FIX_4_2:
         kinds.remove(ExecKind.MASS_CANCEL)
