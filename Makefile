@@ -1,12 +1,16 @@
-# Every target sets up what it needs. PYTHON names another interpreter; SECONDS ends the demo.
+# Every target sets up what it needs. PYTHON names another interpreter; SECONDS ends the demo and
+# the fuzzing.
 
 PYTHON ?= python3
 QUICKFIX := 1.16.0
+ATHERIS := 3.0.0
 
 BIN := .venv/bin
 READY := .venv/.ready
 QUICKFIX_BIN := .venv-quickfix/bin
 QUICKFIX_READY := .venv-quickfix/.ready
+FUZZ_BIN := .venv-fuzz/bin
+FUZZ_READY := .venv-fuzz/.ready
 PIP := -m pip --disable-pip-version-check -qq
 
 # A leg that runs no test fails: pytest then exits with 5.
@@ -17,13 +21,14 @@ FAST := not slow and not kill and not quickfix
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-production test-nojit test-bounds test-kill test-quickfix bench
-.PHONY: lint clean
+.PHONY: fuzz lint clean
 
 help:
 	@echo 'make demo [SECONDS=n]   the whole venue on this machine, with sample clients and quotes'
 	@echo 'make test               production, interpreted and bounds-checked legs'
 	@echo 'make test-kill          kill the server again and again, compare what it recovers'
 	@echo 'make test-quickfix      QuickFIX as the client (builds it; needs a C++ compiler)'
+	@echo 'make fuzz TARGET=t      coverage-guided fuzzing [SECONDS=n] [KEEP=1]: tests/fuzz/README.md'
 	@echo 'make bench              the micro-benchmarks; `si bench` has the latency ladder'
 	@echo 'make lint               ruff and mypy'
 	@echo 'make clean              remove environments, caches and build products'
@@ -53,6 +58,10 @@ test-quickfix: $(QUICKFIX_READY)
 	@echo '== quickfix: an independent FIX 4.4 client'
 	@$(QUICKFIX_BIN)/python -m pytest -q tests -m quickfix
 
+fuzz: $(FUZZ_READY)
+	@$(FUZZ_BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds '$(SECONDS)') \
+	  $(if $(KEEP),--keep)
+
 bench: $(READY)
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only
 
@@ -64,8 +73,8 @@ lint: $(READY)
 
 clean:
 	@echo 'removing environments, caches and build products'
-	@rm -rf .venv .venv-quickfix .cache .benchmarks .coverage .hypothesis build dist *.egg-info
-	@rm -rf .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-quickfix .venv-fuzz .cache .benchmarks .coverage .hypothesis build dist
+	@rm -rf *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	@find bench engine gateway refdata tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose Python has gone is made anew; any other is brought up to date.
@@ -95,4 +104,11 @@ $(QUICKFIX_READY): requirements.lock pyproject.toml
 	    'on Debian: apt-get install g++ python3-dev' >&2; exit 1; }
 	@echo 'building quickfix $(QUICKFIX) from source: minutes, once'
 	@CXXFLAGS='-O0 -g0' "$(@D)/bin/python" $(PIP) install --no-build-isolation 'quickfix==$(QUICKFIX)'
+	@touch $@
+
+$(FUZZ_READY): requirements.lock pyproject.toml
+	$(make_venv)
+	@"$(@D)/bin/python" $(PIP) install --only-binary :all: 'atheris==$(ATHERIS)' || { \
+	  echo 'atheris $(ATHERIS) needs a wheel: there are some for Python 3.11 to 3.13 on Linux' \
+	    'x86-64. Name one: make PYTHON=python3.12 fuzz ...' >&2; exit 1; }
 	@touch $@

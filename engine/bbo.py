@@ -24,7 +24,7 @@ def consolidate(tables, instrument_id, ts_ns):
         quoted = True
         if not counted:
             youngest_ns = max(youngest_ns, book["recv_ns"])
-        if book["phase"] != Phase.CONTINUOUS or ts_ns - book["recv_ns"] > stale_ns:
+        if book["phase"] != Phase.CONTINUOUS or abs(ts_ns - book["recv_ns"]) > stale_ns:
             continue
         has_bid = book["bid_px_e6"] > 0 and book["bid_qty"] > 0
         has_ask = book["ask_px_e6"] > 0 and book["ask_qty"] > 0

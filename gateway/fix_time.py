@@ -16,11 +16,13 @@ def _two(buffer, at):
 def read_time(buffer, start, size):
     """UTC nanoseconds of `YYYYMMDD-HH:MM:SS[.decimals]`, which `fix_check` has found well written.
 
-    Decimals beyond nine are cut off. 0 where the field is shorter.
+    Decimals beyond nine are cut off. 0 where the field is shorter, or the year out of reach.
     """
     if size < 17:
         return 0
     year = _two(buffer, start) * 100 + _two(buffer, start + 2)
+    if year < 1970 or year > 2261:  # what int64 nanoseconds cannot hold is no time of ours
+        return 0
     month = _two(buffer, start + 4)
     seconds = _two(buffer, start + 9) * 3600 + _two(buffer, start + 12) * 60
     seconds += _two(buffer, start + 15)

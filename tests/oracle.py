@@ -372,7 +372,7 @@ class Oracle:
 
     def _counts(self, book: Row, side: str, ts_ns: int) -> bool:
         """Whether this side of a venue's quote may be used."""
-        fresh = ts_ns - book["recv_ns"] <= self.params["stale_ns"]
+        fresh = abs(ts_ns - book["recv_ns"]) <= self.params["stale_ns"]
         return (
             fresh
             and book["phase"] == CONTINUOUS
