@@ -1,7 +1,8 @@
 """One inbound FIX message: the hot path for a session's ordinary traffic.
 
 Orders, cancels, status requests, heartbeats and test requests that come in sequence are done here,
-compiled. Everything else is left to `gateway.session`, in Python, in the same thread.
+compiled. Everything else is left to `gateway.session`, in Python, in the same thread; requests that
+the engine answers come back from there to `gateway.requests`.
 """
 
 import numpy as np
@@ -28,32 +29,25 @@ from gateway.fix_read import (
 from gateway.fix_time import read_time
 from gateway.fix_values import FINE
 from gateway.fix_write import begin, finish, fix_bytes, put_byte, put_bytes, put_int
-from gateway.mass_request import cancel_piece, status_piece
 from gateway.order_entry import (
     read_cancel,
-    read_mass_cancel,
-    read_mass_status,
     read_order,
-    read_replace,
     read_status,
 )
-from gateway.quote_entry import is_quote_message, read_quote_message
 from gateway.recorder import (
     copy,
     emit,
     journal_event,
     on_message_in,
     on_message_out,
-    on_quote_message,
 )
-from gateway.wire import SessionState, Version, Wake
+from gateway.wire import SessionState, Wake
 
 #: MsgType(35) of one or two letters, the first in the lowest byte.
 _NEW_ORDER, _REPLACE, _CANCEL, _STATUS, _RFQ = (ord(letter) for letter in "DGFHR")
-_MASS_CANCEL, _MASS_STATUS = ord("q"), ord("A") | ord("F") << 8
 _HEARTBEAT, _TEST, _BUSINESS_REJECT = (ord(letter) for letter in "01j")
 _YES = ord("Y")
-LEFT, DONE, AGAIN = 0, 1, 2  # what became of a message: Python's, done, not done whole
+LEFT, DONE, AGAIN = 0, 1, 2  # what became of a message: Python's, done, not done whole yet
 SECOND_NS = 1_000_000_000
 _T45 = fix_bytes("45=")
 _T372 = fix_bytes("|372=")
@@ -83,17 +77,12 @@ def drain(tables, outbox, wire, journal, connection_id, ts_ns, policy):
             done = on_message(
                 tables, outbox, wire, journal, connection_id, start, size, ts_ns, policy
             )
-            if done == DONE:
-                connection["rx_start"] = start + size
-            elif done == LEFT:
+            if done == LEFT:
                 loop["message_at"] = start
                 loop["message_size"] = size
                 wake = Wake.COLD_MESSAGE
                 break
-            elif _should_send(wire, connection):
-                loop["resume"] = connection_id
-                wake = Wake.PIECE
-                break
+            connection["rx_start"] = start + size
         elif outcome == GARBLED:  # FIX 4.4 vol. 2: ignore, the next number will tell
             loop["garbled"] += 1
             if connection["session"] >= 0:
@@ -111,13 +100,6 @@ def drain(tables, outbox, wire, journal, connection_id, ts_ns, policy):
     return wake
 
 
-@inlined
-def _should_send(wire, connection):
-    """Whether a reader that keeps up would be taken for a slow one if it got more at once."""
-    owed = connection["tx_end"] - connection["tx_start"]
-    return 2 * owed > wire.tx.shape[1] and connection["blocked"] == 0 and connection["slow"] == 0
-
-
 @njit
 def _compact(connection, buffer):
     """Move what is left of a partial message to the front."""
@@ -132,7 +114,7 @@ def _compact(connection, buffer):
 
 @njit
 def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns, policy):
-    """Do one framed message: DONE; LEFT, untouched, to Python; AGAIN, a piece of it is done."""
+    """Do one framed message: DONE, or LEFT, untouched, to Python."""
     loop = wire.loop[0]
     loop["messages"] += 1
     loop["generation"] += 1
@@ -144,135 +126,71 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
     problem, tag, count = tokenize(buffer, start, size, wire.fields, wire.parts, generation)
     loop["parts"] = count
     if problem >= 0:
-        return _leave(loop, problem, tag)
+        return leave(loop, problem, tag)
     session_id = wire.connections[connection_id]["session"]
     if session_id < 0:
         return LEFT
     session = wire.sessions[session_id]
     problem, tag = check_message(wire, session["rules"], session["strict"], buffer, count)
     if problem != FINE:
-        return _leave(loop, problem, tag)
+        return leave(loop, problem, tag)
     if not _is_ordinary(wire, buffer, generation, session_id, ts_ns):
         return LEFT
     seq = session["next_in"]
-    msg_type = _msg_type(wire.fields, buffer)
+    msg_type = msg_type_of(wire.fields, buffer)
     if _is_over_rate(session, msg_type, ts_ns):
-        _take_number(session, seq, ts_ns)
+        take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
         _refuse_rate(wire, journal, session_id, buffer, seq, ts_ns)
         return DONE
-    return _dispatch(
-        tables, outbox, wire, journal, session_id, msg_type, buffer, start, size, ts_ns, policy
-    )
-
-
-@njit
-def _dispatch(
-    tables, outbox, wire, journal, session_id, msg_type, buffer, start, size, ts_ns, policy
-):
-    """Do an ordinary message by its type."""
-    session = wire.sessions[session_id]
-    loop = wire.loop[0]
-    generation = loop["generation"]
     fields = wire.fields
-    seq = session["next_in"]
     if msg_type == _NEW_ORDER:
         problem, tag = read_order(wire, buffer, generation, session_id)
         if problem >= 0:
-            return _leave(loop, problem, tag)
+            return leave(loop, problem, tag)
         event = wire.event[0]
-        if has(fields, generation, 97) and _was_sent_before(tables, wire, buffer, event):
-            _take_number(session, seq, ts_ns)
+        if has(fields, generation, 97) and was_sent_before(tables, wire, buffer, event):
+            take_number(session, seq, ts_ns)
             on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
             return DONE
         echo.collect(wire, buffer, generation, session_id, start, size)
         expect_order(tables, event)
-        _take_number(session, seq, ts_ns)
+        take_number(session, seq, ts_ns)
         journal_event(journal, jn.ORDER, event, seq, buffer, start, size, ts_ns)
         step.on_order(tables, outbox, event, ts_ns, policy)
         emit(tables, outbox, wire, journal, ts_ns)
     elif msg_type == _HEARTBEAT:
-        _take_number(session, seq, ts_ns)
+        take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
     elif msg_type == _TEST:
         if not has(fields, generation, 112):
             return LEFT
-        _take_number(session, seq, ts_ns)
+        take_number(session, seq, ts_ns)
         on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
         _heartbeat(wire, journal, session_id, buffer, fields[112, 1], fields[112, 2], ts_ns)
     elif msg_type == _CANCEL:
         problem, tag = read_cancel(wire, buffer, generation, session_id)
         if problem >= 0:
-            return _leave(loop, problem, tag)
-        _take_number(session, seq, ts_ns)
+            return leave(loop, problem, tag)
+        take_number(session, seq, ts_ns)
         journal_event(journal, jn.CANCEL, wire.event[0], seq, buffer, start, size, ts_ns)
         step.on_cancel(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
     elif msg_type == _STATUS:
         problem, tag = read_status(wire, buffer, generation, session_id)
         if problem >= 0:
-            return _leave(loop, problem, tag)
-        _take_number(session, seq, ts_ns)
+            return leave(loop, problem, tag)
+        take_number(session, seq, ts_ns)
         journal_event(journal, jn.STATUS, wire.event[0], seq, buffer, start, size, ts_ns)
         step.on_status(tables, outbox, wire.event[0], ts_ns)
         emit(tables, outbox, wire, journal, ts_ns)
-    elif is_quote_message(msg_type, session["version"]):
-        problem, tag = read_quote_message(wire, buffer, generation, session_id, msg_type)
-        if problem >= 0:
-            return _leave(loop, problem, tag)
-        _take_number(session, seq, ts_ns)
-        on_quote_message(
-            tables, outbox, wire, journal, wire.quote_event[0], seq, buffer, start, size, ts_ns,
-            policy,
-        )  # fmt: skip
     else:
-        return _other_request(
-            tables, outbox, wire, journal, session_id, msg_type, seq, buffer, start, size, ts_ns
-        )
+        return LEFT  # a request of gateway.requests, or Python's
     return DONE
 
 
 @njit
-def _other_request(
-    tables, outbox, wire, journal, session_id, msg_type, seq, buffer, start, size, ts_ns
-):
-    """The rarer messages about orders: replace, mass cancel, mass status."""
-    loop = wire.loop[0]
-    generation = loop["generation"]
-    session = wire.sessions[session_id]
-    event = wire.event[0]
-    if msg_type == _REPLACE:
-        problem, tag = read_replace(wire, buffer, generation, session_id)
-    elif msg_type == _MASS_CANCEL and session["version"] != Version.FIX_4_2:
-        problem, tag = read_mass_cancel(wire, buffer, generation, session_id)
-    elif msg_type == _MASS_STATUS and session["version"] != Version.FIX_4_2:
-        problem, tag = read_mass_status(wire, buffer, generation, session_id)
-    else:
-        return LEFT
-    if problem >= 0:
-        echo.forget(wire)
-        return _leave(loop, problem, tag)
-    session["last_recv_ns"] = ts_ns
-    session["test_sent_ns"] = 0
-    done = True
-    if msg_type == _MASS_CANCEL:
-        done = cancel_piece(tables, outbox, wire, journal, seq, buffer, start, size, ts_ns)
-    elif msg_type == _MASS_STATUS:
-        done = status_piece(tables, outbox, wire, journal, seq, buffer, start, size, ts_ns)
-    elif _was_sent_before(tables, wire, buffer, event):
-        _take_number(session, seq, ts_ns)
-        on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)
-    else:
-        echo.collect(wire, buffer, generation, session_id, start, size)
-        _take_number(session, seq, ts_ns)
-        journal_event(journal, jn.REPLACE, event, seq, buffer, start, size, ts_ns)
-        step.on_replace(tables, outbox, event, ts_ns)
-        emit(tables, outbox, wire, journal, ts_ns)
-    return DONE if done else AGAIN
-
-
-@njit
-def _was_sent_before(tables, wire, buffer, event):
+def was_sent_before(tables, wire, buffer, event):
     """Whether PossResend(97)=Y marks an order that we have (FIX 4.4 vol. 2, test case 19.a)."""
     fields = wire.fields
     if not has(fields, wire.loop[0]["generation"], 97):
@@ -287,7 +205,7 @@ def _was_sent_before(tables, wire, buffer, event):
 
 
 @inlined
-def _take_number(session, seq, ts_ns):
+def take_number(session, seq, ts_ns):
     """The message is taken: before its answers, which may say LastMsgSeqNumProcessed(369)."""
     session["next_in"] = seq + 1
     session["last_recv_ns"] = ts_ns
@@ -295,7 +213,7 @@ def _take_number(session, seq, ts_ns):
 
 
 @inlined
-def _leave(loop, problem, tag):
+def leave(loop, problem, tag):
     """Tell Python which field the hot path could not take."""
     loop["cold_reason"] = problem
     loop["cold_tag"] = tag
@@ -303,7 +221,7 @@ def _leave(loop, problem, tag):
 
 
 @inlined
-def _msg_type(fields, buffer):
+def msg_type_of(fields, buffer):
     """MsgType(35) as its bytes in a word, the first in the lowest; 0: longer than two."""
     start = fields[35, 1]
     if fields[35, 2] == 1:

@@ -12,7 +12,7 @@ from engine.step import is_due
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
-from gateway.quote_stream import has_quotes_due, pump
+from gateway.quote_stream import has_quotes_due
 from gateway.recorder import on_feed, on_timer
 from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
@@ -23,6 +23,11 @@ QUOTES_IDLE = 8  # messages to subscribers when nothing else is to be done, some
 QUOTES_BUSY = 2  # and between inputs
 
 LISTENER, SIGNAL, DESK, FEED, CHECKER = -1, -2, -3, -4, -5  # epoll data of what is no connection
+_WAKES = np.zeros(6, np.int64)
+for _source, _wake in (
+    (LISTENER, Wake.LISTENER), (SIGNAL, Wake.SIGNAL), (DESK, Wake.DESK), (CHECKER, Wake.CHECKED),
+):  # fmt: skip
+    _WAKES[-_source] = _wake
 
 
 @njit
@@ -31,13 +36,10 @@ def run(tables, outbox, wire, journal, policy):
     loop = wire.loop[0]
     wake = Wake.NOTHING
     idle = 0
-    if loop["resume"] >= 0:
-        wake = _take(
-            tables, outbox, wire, journal, loop["resume"], sc.now_ns(wire.timespec), policy
-        )
+    taking = loop["resume"]  # connection with bytes that were not all taken, or -1
     while wake == Wake.NOTHING:
         loop["resume"] = -1
-        if loop["ready_next"] >= loop["ready"]:
+        if taking < 0 and loop["ready_next"] >= loop["ready"]:
             ready = sc.epoll_wait(
                 loop["epoll_fd"],
                 wire.poll.ctypes.data,
@@ -54,23 +56,28 @@ def run(tables, outbox, wire, journal, policy):
                 if loop["wait_ms"] == 0 and idle & 31 != 0 and not has_quotes_due(loop):
                     continue  # busy: not every look at the clock
         ts_ns = sc.now_ns(wire.timespec)
-        while loop["ready_next"] < loop["ready"] and wake == Wake.NOTHING:
-            word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
-            events = np.int64(wire.poll[word])
-            source = np.int64(wire.poll[word + 1])
-            loop["ready_next"] += 1
-            if source == FEED:
-                wake = _read_feed(tables, outbox, wire, journal, ts_ns)
-            elif source == LISTENER:
-                wake = Wake.LISTENER
-            elif source == SIGNAL:
-                wake = Wake.SIGNAL
-            elif source == DESK:
-                wake = Wake.DESK
-            elif source == CHECKER:
-                wake = Wake.CHECKED
-            else:
-                wake = _serve(tables, outbox, wire, journal, source, events, ts_ns, policy)
+        while (taking >= 0 or loop["ready_next"] < loop["ready"]) and wake == Wake.NOTHING:
+            if taking < 0:
+                word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
+                events = np.int64(wire.poll[word])
+                source = np.int64(wire.poll[word + 1])
+                loop["ready_next"] += 1
+                if source == FEED:
+                    wake = _read_feed(tables, outbox, wire, journal, ts_ns)
+                elif source < 0:
+                    wake = _WAKES[-source]
+                else:
+                    wake = _receive(wire, source, events)
+                    if wake == Wake.RECEIVED:
+                        wake = Wake.NOTHING
+                        taking = source
+            if taking >= 0:
+                wake = drain(tables, outbox, wire, journal, taking, ts_ns, policy)
+                if wake == Wake.SEGMENT:
+                    loop["resume"] = taking
+                make_durable(wire)
+                flush(wire, taking)
+                taking = np.int64(-1)
         if wake == Wake.NOTHING and loop["streams"] != 0:
             budget = QUOTES_BUSY if idle == 0 else QUOTES_IDLE
             _tell_quotes(tables, wire, journal, ts_ns, budget)
@@ -86,8 +93,8 @@ def run(tables, outbox, wire, journal, policy):
 
 
 @njit
-def _serve(tables, outbox, wire, journal, connection_id, events, ts_ns, policy):
-    """Read, take and answer what one connection has."""
+def _receive(wire, connection_id, events):
+    """What a connection's socket has: RECEIVED, CLOSED or NOTHING."""
     connection = wire.connections[connection_id]
     if connection["fd"] < 0:
         return Wake.NOTHING  # closed by an earlier event of the same poll
@@ -108,21 +115,10 @@ def _serve(tables, outbox, wire, journal, connection_id, events, ts_ns, policy):
             return Wake.NOTHING
         if received > 0:
             connection["rx_end"] = end + received
-            return _take(tables, outbox, wire, journal, connection_id, ts_ns, policy)
+            return Wake.RECEIVED
     if events & (sc.EPOLLERR | sc.EPOLLHUP):
         return Wake.CLOSED
     return Wake.NOTHING
-
-
-@njit
-def _take(tables, outbox, wire, journal, connection_id, ts_ns, policy):
-    """Do the messages a connection has sent, then send what they caused."""
-    wake = drain(tables, outbox, wire, journal, connection_id, ts_ns, policy)
-    if wake == Wake.SEGMENT:
-        wire.loop[0]["resume"] = connection_id
-    make_durable(wire)
-    flush(wire, connection_id)
-    return wake
 
 
 @njit

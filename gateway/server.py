@@ -34,6 +34,7 @@ from gateway import (
     mass_request,
     policy_file,
     recorder,
+    requests,
     snapshot,
     wire,
 )
@@ -273,14 +274,27 @@ class Server:
         wire.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
         wire.connections[CONNECTIONS_MAX]["session"] = session_id
         early, row["early"] = int(row["early"]), 2
+        done = inbound.on_message(
+            self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, 0, len(raw),
+            self.now_ns(), self.policy.address,
+        )  # fmt: skip
+        row["early"] = early
+        problem, tag = int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"])
+        return problem, tag, done == inbound.DONE
+
+    def request(self, session_id: int, raw: bytes) -> tuple[int, int, bool]:
+        """Do a checked request, next in sequence: `(problem, tag, done)`."""
+        wire = self.wire
+        wire.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
+        wire.connections[CONNECTIONS_MAX]["session"] = session_id
         done = inbound.AGAIN
         while done == inbound.AGAIN:
             self.make_room()
-            done = inbound.on_message(
-                self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, 0, len(raw),
+            done = requests.on_request(
+                self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, len(raw),
                 self.now_ns(), self.policy.address,
             )  # fmt: skip
-        row["early"] = early
+            self.flush()  # a reader that keeps up is not to be taken for a slow one
         problem, tag = int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"])
         return problem, tag, done == inbound.DONE
 

@@ -18,6 +18,7 @@ from gateway import fix_message as fm
 from gateway import masking, recorder
 from gateway.fix_message import Fields, number, text
 from gateway.logon import Logons
+from gateway.requests import REQUESTS
 from gateway.resending import Resends
 from gateway.wire import BEGIN_STRINGS, SessionState, Version
 
@@ -364,6 +365,12 @@ class Sessions:
             problem, tag, done = self.server.take(session_id, raw)
             if done:
                 return
+        version = Version(row["version"])
+        if repeat < 0 and problem == -1 and row["state"] == SessionState.ON:
+            if msg_type in REQUESTS[version]:
+                problem, tag, done = self.server.request(session_id, raw)
+                if done:
+                    return
         self.record(session_id, raw, seq)
         if repeat >= 0:
             self.reject_repeat(session_id, message, repeat)
@@ -391,7 +398,7 @@ class Sessions:
             missing = self.server.subscriptions.request(session_id, message)
             if missing:
                 self.reject(session_id, message, 1, missing)
-        elif msg_type in fm.TYPES[Version(row["version"])]:
+        elif msg_type in fm.TYPES[version]:
             self.send(
                 session_id, "j", (45, seq), (372, msg_type), (380, 3),
                 (58, f"SI-TYPE MsgType not supported: 35={msg_type}"), answers=message,

@@ -20,6 +20,7 @@ from gateway import (
     quote_stream,
     recorder,
     replay,
+    requests,
     resend,
     wire,
 )
@@ -76,16 +77,12 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         )
         inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
 
-    def send(msg_type: str, fields: str) -> None:
-        seq = int(w.wire.sessions[0]["next_in"])
-        head = f"35={msg_type}|34={seq}|49=CLIENT|56=SI|52=20260101-00:00:00|"
-        w.message(f"{head}{fields}|60=20260101-00:00:00|")
-        inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
-
-    def requests() -> None:
-        send("G", "11=2|41=1|54=1|40=1|38=1")
-        send("q", "11=3|530=7")
-        send("AF", "584=4|585=7")
+    def request() -> None:
+        w.message("35=G|34=2|49=CLIENT|56=SI|52=20260101-00:00:00|11=2|41=1|54=1|40=1|38=1|")
+        requests.on_request(
+            w.tables, w.outbox, w.wire, w.journal, 0, int(w.wire.connections[0]["rx_end"]), 1,
+            w.policy.address,
+        )  # fmt: skip
         event = np.zeros(1, schema.order_event)[0]
         mass_request.cancel_session(w.tables, w.outbox, w.wire, w.journal, event, 0, 1)
 
@@ -124,7 +121,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             recorder.on_message_out(w.wire, w.journal, 0, raw, 0, 64, 1),
             recorder.on_resent(w.wire, w.journal, 0, 1, raw, 64, 1))),
         ("orders", order),
-        ("requests about orders", requests),
+        ("requests", request),
         ("early messages", lambda: (
             inbound.on_message(
                 w.tables, w.outbox, w.wire, w.journal, 0, 0, 0, 1, w.policy.address),
@@ -132,9 +129,6 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         ("desk", lambda: recorder.on_desk(
             w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
         ("quotes", quotes),
-        ("quotes on request", lambda: recorder.on_quote_message(
-            w.tables, w.outbox, w.wire, w.journal, w.wire.quote_event[0], 1, raw, 0, 64, 1,
-            w.policy.address)),
         ("loop", idle),
         ("sending", lambda: (
             loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0))),
@@ -165,13 +159,13 @@ def lock() -> None:
     """From now on an unexpected type is a TypeError, not a stall while an order waits."""
     for function in (
         loop.run, loop.flush_all, loop.flush, loop.make_durable, inbound.drain,
-        inbound.on_message, check_message, recorder.on_boot, recorder.on_table_row,
+        inbound.on_message, requests.on_request, check_message, recorder.on_boot, recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
         recorder.on_resent, recorder.on_desk, recorder.on_carry, recorder.on_stage_rows,
         recorder.on_stage_abort, recorder.on_activation, recorder.note_change,
         staging.number_rows, quote_stream.cancel_all, quote_stream.walk,
         quote_stream.send_snapshot, quote_stream.send_reject, resend.resend,
-        mass_request.cancel_session, recorder.on_quote_message,
+        mass_request.cancel_session,
     ):  # fmt: skip
         if hasattr(function, "disable_compile"):
             function.disable_compile()

@@ -107,6 +107,7 @@ class Wake(IntEnum):
     TICK = 7  # a second has passed: Python's own duties
     OVERSIZE = 8
     CHECKED = 10  # passwords have been checked
+    RECEIVED = 11  # within the loop only: bytes have come
     PIECE = 9  # nothing happened: Python may go on with what it does in pieces
 
 
