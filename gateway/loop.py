@@ -12,7 +12,7 @@ from engine.step import is_due
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
-from gateway.quote_stream import has_quotes_due
+from gateway.quote_stream import has_quotes_due, pump
 from gateway.recorder import on_feed, on_timer
 from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 

@@ -159,7 +159,8 @@ def lock() -> None:
     """From now on an unexpected type is a TypeError, not a stall while an order waits."""
     for function in (
         loop.run, loop.flush_all, loop.flush, loop.make_durable, inbound.drain,
-        inbound.on_message, requests.on_request, check_message, recorder.on_boot, recorder.on_table_row,
+        inbound.on_message, requests.on_request, check_message, recorder.on_boot,
+        recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,
         recorder.on_resent, recorder.on_desk, recorder.on_carry, recorder.on_stage_rows,
         recorder.on_stage_abort, recorder.on_activation, recorder.note_change,
