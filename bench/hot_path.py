@@ -13,6 +13,8 @@ from engine.limits import Capacity
 from engine.outbox import allocate_outbox
 from engine.schema import pack
 from gateway import inbound, recorder, wire
+from gateway.dictionary import shipped
+from gateway.rule_tables import put_rules
 from gateway.wire import SessionState
 
 NOW_NS = 1_780_000_000_000_000_000
@@ -58,6 +60,7 @@ class HotPath:
     def __init__(self) -> None:
         self.tables = tables.allocate(Capacity(64, 8, 1 << 20, 64))
         self.outbox, self.wire = allocate_outbox(), wire.allocate()
+        put_rules(self.wire, 0, shipped("FIX.4.4"))
         self.journal = jn.in_memory(_SEGMENT)
         self.journal.buffer[::4096] = 0
         self.policy = policy.load("ticks")

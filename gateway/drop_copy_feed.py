@@ -17,6 +17,7 @@ from engine import schema, tables
 from engine.limits import SEGMENT_SIZE
 from engine.schema import schema_hash, unpack
 from gateway.errors import UserError
+from gateway.fix_pairs import msg_type_of
 from gateway.journal_files import Frame, Reader, frame_at, look_at, segment_path
 from gateway.journal_schema import WrongSchema
 
@@ -143,14 +144,10 @@ class Feed:
             raw = frame.fix
             if self.clients and client not in self.clients:
                 return None
-            if _msg_type(raw) in REPORT_TYPES:
+            if msg_type_of(raw) in REPORT_TYPES:
                 assert self._identity is not None
                 return Report(Place(self._identity, frame.position, mark_of(frame)), client, raw)
         return None
-
-
-def _msg_type(raw: bytes) -> bytes:
-    return raw.partition(b"\x0135=")[2].partition(b"\x01")[0]
 
 
 def _check_schema(frame: Frame) -> None:

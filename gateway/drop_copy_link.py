@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gateway.drop_copy_report import Header
+from gateway import fix_message as fm
 from gateway.drop_copy_session import OWED_MAX, SECOND_NS, Session
-from gateway.fix_pairs import first_values, piece, split
+from gateway.fix_pairs import first_values, split
 from gateway.fix_read import MESSAGE, OVERSIZE, PARTIAL, frame
 
 LOGON_WAIT_NS = 10 * SECOND_NS  # a connection that has not logged on by then is closed
@@ -93,8 +93,8 @@ class Link:
         else:
             why = session.refusal(values)
         if session is None or why:
-            header = Header(key[0], key[1] or "?", key[2] or "?")
-            self.output += header.message("5", 1, now_ns, [piece(58, why)])
+            header = fm.Header(key[0], key[1] or "?", key[2] or "?")
+            self.output += fm.write("5", header, 1, now_ns, [(58, why)])
             self.close(why, now_ns)
             return
         self.session = session

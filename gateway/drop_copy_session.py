@@ -12,8 +12,8 @@ from typing import Protocol
 from gateway import fix_message as fm
 from gateway.drop_copy_config import DropCopySession
 from gateway.drop_copy_feed import Place, Report
-from gateway.drop_copy_report import again, copy_of, header_of
-from gateway.fix_pairs import Piece, first_values, piece, split, whole_number
+from gateway.drop_copy_report import copy_of, header_of
+from gateway.fix_pairs import Piece, first_values, split, whole_number
 from gateway.wire import VERSION_OF
 
 SECOND_NS = 1_000_000_000
@@ -93,8 +93,7 @@ class Session:
 
     def send(self, msg_type: str, now_ns: int, *fields: tuple[int, object]) -> None:
         """A session message with the next number: stored, then sent."""
-        pieces = [piece(tag, value) for tag, value in fields]
-        raw = self.header.message(msg_type, self.store.next_out, now_ns, pieces)
+        raw = fm.write(msg_type, self.header, self.store.next_out, now_ns, list(fields))
         self.store.put_admin(raw, now_ns)
         self._out(raw, now_ns)
 
@@ -365,14 +364,13 @@ class Session:
             if gap_from:
                 self._fill(gap_from, seq, now_ns)
                 gap_from = 0
-            self._out(again(raw, now_ns), now_ns)
+            self._out(fm.again(raw, now_ns), now_ns)
         if gap_from:  # the output grows with reports only, so the last one looked at was none
             self._fill(gap_from, seq + 1, now_ns)
 
     def _fill(self, first: int, new: int, now_ns: int) -> None:
-        fields = [(43, "Y"), (122, fm.stamp(now_ns)), (123, "Y"), (36, new)]
-        pieces = [piece(tag, value) for tag, value in fields]
-        self._out(self.header.message("4", first, now_ns, pieces), now_ns)
+        fields: fm.Fields = [(43, "Y"), (122, fm.stamp(now_ns)), (123, "Y"), (36, new)]
+        self._out(fm.write("4", self.header, first, now_ns, fields), now_ns)
 
     # --- time ---------------------------------------------------------------------------------
 

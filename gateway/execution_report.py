@@ -19,6 +19,7 @@ from gateway.fix_write import (
     put_amount,
     put_byte,
     put_bytes,
+    put_code,
     put_int,
     put_px,
     put_text,
@@ -104,15 +105,6 @@ assert _TEXT_SIZES.max() < 96 < TEXT_SIZE
 
 
 @njit
-def _put_code(out, at, word):
-    """One word of packed text."""
-    while word != 0:
-        at = put_byte(out, at, word & 255)
-        word = (word >> 8) & 0x00FFFFFFFFFFFFFF
-    return at
-
-
-@njit
 def put_number(out, at, unit, value, execution, date, loop):
     """A reason's value or limit in its unit."""
     if unit == Unit.COUNT or unit == Unit.BPS:
@@ -126,7 +118,7 @@ def put_number(out, at, unit, value, execution, date, loop):
     if unit == Unit.CODE:
         return put_byte(out, at, min(max(value, 33 - 48), 126 - 48) + 48)
     if unit == Unit.TEXT:
-        return _put_code(out, at, value)
+        return put_code(out, at, value)
     if unit == Unit.TIME:
         return put_time(out, at, date, loop, value, 6)
     if unit == Unit.ISIN:
@@ -293,7 +285,7 @@ def _put_terms(out, at, version, execution):
         at = put_byte(out, at, code)
     if execution["currency"] != 0:
         at = put_bytes(out, at, _T15)
-        at = _put_code(out, at, execution["currency"])
+        at = put_code(out, at, execution["currency"])
     return at
 
 

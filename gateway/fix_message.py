@@ -1,10 +1,11 @@
-"""Rare FIX messages in Python, through simplefix: reading, admin messages, re-sending."""
+"""Rare FIX messages in Python: reading through simplefix, admin messages, re-sending."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import simplefix
 
+from gateway.fix_pairs import Piece, framed, join, piece, split, whole_number
 from gateway.wire import Version
 
 Fields = list[tuple[int, object]]
@@ -28,7 +29,6 @@ TYPES = {
     Version.FIX_4_4: _TYPES_44,
     Version.FIX_5_0_SP2: _TYPES_50,
 }
-SESSION_TYPES = (b"0", b"1", b"2", b"4", b"5", b"A")  # never sent again: gap-filled
 #: What came from a third party goes back to it: OnBehalfOf becomes DeliverTo, and the other way.
 _REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
 
@@ -79,10 +79,9 @@ def read(raw: bytes) -> simplefix.FixMessage:
         message = None
     if message is None:
         message = simplefix.FixMessage()
-        for field in raw.split(b"\x01"):
-            tag, _, value = field.partition(b"=")
-            if tag.isdigit() and value:
-                message.append_pair(int(tag), value)
+        for each in split(raw):
+            if each.tag >= 0 and each.value:
+                message.append_pair(each.tag, each.value)
     return message
 
 
@@ -94,8 +93,7 @@ def text(message: simplefix.FixMessage, tag: int) -> str | None:
 
 def number(message: simplefix.FixMessage, tag: int) -> int | None:
     """A field as a non-negative integer, or None where it is missing or no number."""
-    value = message.get(tag)
-    return int(value) if value is not None and value.isdigit() and len(value) < 19 else None
+    return whole_number(text(message, tag))
 
 
 def return_route(message: simplefix.FixMessage) -> Fields:
@@ -108,35 +106,27 @@ def return_route(message: simplefix.FixMessage) -> Fields:
 def write(
     msg_type: str, header: Header, seq: int, ts_ns: int, fields: Fields, more_header: Fields = []  # noqa: B006 - read only
 ) -> bytes:  # fmt: skip
-    """An admin message with its header."""
-    message = simplefix.FixMessage()
-    message.append_pair(8, header.begin)
-    message.append_pair(35, msg_type)
-    message.append_pair(34, seq)
-    message.append_pair(49, header.ours)
-    message.append_pair(56, header.theirs)
-    message.append_pair(52, stamp(ts_ns, header.precision))
-    for tag, value in [*more_header, *fields]:
-        message.append_pair(tag, value)
-    return bytes(message.encode())
+    """An admin message with its header; a value of None leaves its field out."""
+    head: Fields = [
+        (35, msg_type), (34, seq), (49, header.ours), (56, header.theirs),
+        (52, stamp(ts_ns, header.precision)),
+    ]  # fmt: skip
+    pairs = [*head, *more_header, *fields]
+    given = (piece(tag, value) for tag, value in pairs if value is not None)
+    return framed(header.begin.encode(), join(given))
 
 
 def again(raw: bytes, ts_ns: int, precision: int = 6) -> bytes:
-    """A message as it is sent again: PossDupFlag(43), OrigSendingTime(122), a new SendingTime."""
-    fresh = simplefix.FixMessage()
-    fields = [field.partition(b"=") for field in raw.rstrip(b"\x01").split(b"\x01")]
-    for tag, _, value in fields:
-        if tag in (b"9", b"10"):
-            continue
-        if tag == b"52":
-            fresh.append_pair(43, "Y")
-            fresh.append_pair(52, stamp(ts_ns, precision))
-            fresh.append_pair(122, value)
+    """A message as it is sent again: PossDupFlag(43), OrigSendingTime(122), a new SendingTime(52).
+
+    By pieces, so that a data field of a client's own may hold the separator.
+    """
+    begin, _, *rest, _ = split(raw)
+    body: list[Piece] = []
+    for each in rest:
+        if each.tag == 52 and each.value is not None:
+            body += [piece(43, "Y"), piece(52, stamp(ts_ns, precision)), piece(122, each.value)]
         else:
-            fresh.append_pair(int(tag), value)
-    return bytes(fresh.encode())
-
-
-def msg_type_of(raw: bytes) -> bytes:
-    """MsgType(35) of a whole message."""
-    return raw.split(b"\x0135=", 1)[1].split(b"\x01", 1)[0]
+            body.append(each)
+    assert begin.value is not None
+    return framed(begin.value, join(body))

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 SOH = b"\x01"
 
-#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1).
+#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1 and 5.0).
 DATA_AFTER = {
     93: 89, 90: 91, 95: 96, 212: 213, 348: 349, 350: 351, 352: 353, 354: 355, 356: 357, 358: 359,
-    360: 361, 362: 363, 364: 365, 445: 446, 618: 619, 621: 622, 1184: 1185, 1401: 1402,
-    1403: 1404,
+    360: 361, 362: 363, 364: 365, 445: 446, 618: 619, 621: 622, 1184: 1185, 1277: 1278, 1280: 1281,
+    1282: 1283, 1397: 1398, 1401: 1402, 1403: 1404, 1468: 1469, 1525: 1527, 1578: 1579, 1620: 1621,
+    1664: 1665, 1678: 1697, 1733: 1734,
 }  # fmt: skip
 LENGTH_OF = {data: length for length, data in DATA_AFTER.items()}
 TAG_DIGITS_MAX = 9
@@ -82,3 +83,8 @@ def whole_number(text: str | None) -> int | None:
     """Digits as a non-negative integer, or None where it is missing or no number."""
     fits = text is not None and text.isascii() and text.isdigit() and len(text) < 19
     return int(text) if fits and text is not None else None
+
+
+def msg_type_of(raw: bytes) -> bytes:
+    """MsgType(35) of a whole message."""
+    return raw.partition(b"\x0135=")[2].partition(b"\x01")[0]

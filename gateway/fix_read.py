@@ -17,6 +17,7 @@ from engine.jit import (
     unsigned,
 )
 from engine.limits import INT64_MAX
+from gateway.fix_pairs import DATA_AFTER
 from gateway.wire import FIELDS_MAX, MESSAGE_SIZE_MAX, TAG_MAX
 
 SOH = 1
@@ -33,15 +34,9 @@ _ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
 _BYTE, _HALF, _PAIR = unsigned(8), unsigned(16), unsigned(32)
 
-#: Data fields may hold the separator; the tag before each holds its size (FIX 4.4 vol. 1 and 5.0).
+#: Tag of a data field by the tag before it, which holds its size.
 _DATA_AFTER = np.zeros(2048, np.int64)
-for _length, _data in (
-    (93, 89), (90, 91), (95, 96), (212, 213), (348, 349), (350, 351), (352, 353), (354, 355),
-    (356, 357), (358, 359), (360, 361), (362, 363), (364, 365), (445, 446), (618, 619), (621, 622),
-    (1184, 1185), (1277, 1278), (1280, 1281), (1282, 1283), (1397, 1398), (1401, 1402),
-    (1403, 1404), (1468, 1469), (1525, 1527), (1578, 1579), (1620, 1621), (1664, 1665),
-    (1678, 1697), (1733, 1734),
-):  # fmt: skip
+for _length, _data in DATA_AFTER.items():
     _DATA_AFTER[_length] = _data
 
 #: Tags of which a second one would change what a message means: in every message (1), or in those

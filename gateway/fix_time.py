@@ -1,47 +1,79 @@
-"""UTCTimestamp as nanoseconds, compiled: SendingTime(52) of every message is looked at."""
+"""UTCTimestamp and UTCDateOnly as numbers, compiled: SendingTime(52) of every message is looked at.
 
-import numpy as np
+What `fix_check` let pass is well written where the dictionary knows the field as a time; these
+readers rely on nothing.
+"""
 
-from engine.jit import inlined, njit
+from engine.jit import inlined, njit, peek
 
 DAY_NS = 86_400 * 10**9
-
-
-@inlined
-def _two(buffer, at):
-    return (np.int64(buffer[at]) - 48) * 10 + np.int64(buffer[at + 1]) - 48
+LAST_YEAR = 2200  # nanoseconds since 1970 end in 2262: "never" is often written as year 9999
 
 
 @njit
 def read_time(buffer, start, size):
-    """UTC nanoseconds of `YYYYMMDD-HH:MM:SS[.decimals]`, which `fix_check` has found well written.
+    """`YYYYMMDD-HH:MM:SS` with up to nine decimals: `(ns since 1970, good)`.
 
-    Decimals beyond nine are cut off. 0 where the field is shorter, or the year out of reach.
+    A second of 60 is a leap second, which counts as the one behind it. A year beyond LAST_YEAR
+    counts as LAST_YEAR.
     """
-    if size < 17:
-        return 0
-    year = _two(buffer, start) * 100 + _two(buffer, start + 2)
-    if year < 1970 or year > 2261:  # what int64 nanoseconds cannot hold is no time of ours
-        return 0
-    month = _two(buffer, start + 4)
-    seconds = _two(buffer, start + 9) * 3600 + _two(buffer, start + 12) * 60
-    seconds += _two(buffer, start + 15)
+    if size < 17 or size == 18 or size > 27:
+        return 0, False
+    day, good = read_day(buffer, start)
+    hour = _digits(buffer, start + 9, 2)
+    minute = _digits(buffer, start + 12, 2)
+    second = _digits(buffer, start + 15, 2)
+    if not good or hour < 0 or hour > 23 or minute < 0 or minute > 59:
+        return 0, False
+    if second < 0 or second > 60 or peek(buffer, start + 8) != 45:
+        return 0, False
+    if peek(buffer, start + 11) != 58 or peek(buffer, start + 14) != 58:
+        return 0, False
     nanos = 0
-    place = 100_000_000
-    for at in range(start + 18, start + min(size, 27)):
-        nanos += (np.int64(buffer[at]) - 48) * place
-        place //= 10
-    day = day_number(year, month, _two(buffer, start + 6))
-    return day * DAY_NS + seconds * 1_000_000_000 + nanos
+    if size > 17:
+        nanos = _digits(buffer, start + 18, size - 18)
+        if peek(buffer, start + 17) != 46 or nanos < 0:
+            return 0, False
+        for _ in range(27 - size):
+            nanos *= 10
+    seconds = hour * 3600 + minute * 60 + second
+    return day * DAY_NS + seconds * 1_000_000_000 + nanos, True
+
+
+@njit
+def read_day(buffer, at):
+    """`YYYYMMDD`: `(days since 1970-01-01, good)`; a year beyond LAST_YEAR counts as that one.
+
+    Proleptic Gregorian, "days from civil": years begin in March.
+    """
+    year = _digits(buffer, at, 4)
+    month = _digits(buffer, at + 4, 2)
+    day = _digits(buffer, at + 6, 2)
+    if year < 1970 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
+        return 0, False
+    shifted = min(year, LAST_YEAR)
+    if month <= 2:
+        shifted -= 1
+        month += 12
+    of_year = (153 * (month - 3) + 2) // 5 + day - 1
+    return 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468, True
+
+
+@njit
+def _digits(buffer, at, count):
+    """A number of `count` digits, or -1."""
+    value = 0
+    for i in range(at, at + count):
+        digit = peek(buffer, i) - 48
+        if digit < 0 or digit > 9:
+            return -1
+        value = value * 10 + digit
+    return value
 
 
 @inlined
-def day_number(year, month, day):
-    """Days since 1970-01-01, proleptic Gregorian (days from civil)."""
-    if month <= 2:
-        year -= 1
-        month += 12
-    era = year // 400
-    of_era = year - era * 400
-    of_year = (153 * (month - 3) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+def _month_days(year, month):
+    if month == 2:
+        leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
+        return 29 if leap else 28
+    return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31

@@ -129,6 +129,15 @@ def put_amount(out, at, amount_e6):
 
 
 @njit
+def put_code(out, at, word):
+    """One word of packed text."""
+    while word != 0:
+        at = put_byte(out, at, word & 255)
+        word = (word >> 8) & 0x00FFFFFFFFFFFFFF
+    return at
+
+
+@njit
 def put_text(out, at, words, count):
     """Packed text up to its first zero byte; writes up to seven bytes past its end."""
     for i in range(count):
@@ -240,6 +249,12 @@ def begin(out, wire, session_id, msg_type, seq, ts_ns):
 def finish(out, at, wire, session_id):
     """Begin string, length and checksum around the body; answers `(start, size)`."""
     version = wire.sessions[session_id]["version"]
+    return put_frame(out, at, wire.begins[version], 0, wire.begin_sizes[version])
+
+
+@inlined
+def put_frame(out, at, source, source_at, head_size):
+    """Length and checksum around the body, behind `8=...|9=` from `source`: `(start, size)`."""
     body_size = at - HEAD_ROOM
     start = HEAD_ROOM - 1
     out[start] = SOH
@@ -247,9 +262,8 @@ def finish(out, at, wire, session_id):
         start -= 1
         out[start] = 48 + body_size % 10
         body_size //= 10
-    begin_size = wire.begin_sizes[version]
-    start -= begin_size
-    copy_bytes(out, start, wire.begins[version], 0, begin_size)
+    start -= head_size
+    copy_bytes(out, start, source, source_at, head_size)
     total = byte_sum(out, start, at) & 255
     at = put_bytes(out, at, _TAG_10)
     out[at] = 48 + total // 100

@@ -261,8 +261,8 @@ def _is_ordinary(wire, buffer, generation, session_id, ts_ns):
     limit_ns = session["latency_max_ns"]
     if limit_ns == 0:
         return True
-    sent_ns = read_time(buffer, fields[52, 1], fields[52, 2])
-    return abs(ts_ns - sent_ns) <= limit_ns
+    sent_ns, good = read_time(buffer, fields[52, 1], fields[52, 2])
+    return good and abs(ts_ns - sent_ns) <= limit_ns
 
 
 @inlined

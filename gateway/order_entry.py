@@ -28,13 +28,12 @@ from gateway.fix_read import (
     read_qty,
     read_text,
 )
+from gateway.fix_time import DAY_NS, read_day, read_time
 
 _GBP_PENCE = int.from_bytes(b"GBp", "little")  # FIX users write pence so; the engine says GBX
 _GBX = int.from_bytes(b"GBX", "little")
 _ISIN_SOURCE = 4  # SecurityIDSource(22)
 _UNKNOWN_CODE = 15  # shown as '?': a code of more than one character
-_SECOND_NS = 1_000_000_000
-_DAY_NS = 86_400 * _SECOND_NS
 
 
 @njit
@@ -135,13 +134,13 @@ def _read_expiry(wire, buffer, generation, event):
     """ExpireTime(126), else the end of the day ExpireDate(432) in UTC."""
     fields = wire.fields
     if has(fields, generation, 126):
-        expire_ns, good = read_time_ns(buffer, fields[126, 1], fields[126, 2])
+        expire_ns, good = read_time(buffer, fields[126, 1], fields[126, 2])
         event["expire_ns"] = expire_ns
         return (-1, 0) if good else (FORMAT_INCORRECT, 126)
-    day, good = _read_day(buffer, fields[432, 1])
+    day, good = read_day(buffer, fields[432, 1])
     if not good or fields[432, 2] != 8:
         return FORMAT_INCORRECT, 432
-    event["expire_ns"] = (day + 1) * _DAY_NS
+    event["expire_ns"] = (day + 1) * DAY_NS
     return -1, 0
 
 
@@ -354,70 +353,3 @@ def _is_printable(buffer, fields, tag):
         if peek(buffer, i) < 32:
             return False
     return True
-
-
-# Dates and times
-
-
-@njit
-def _digits(buffer, at, count):
-    """A number of `count` digits, or -1."""
-    value = 0
-    for i in range(at, at + count):
-        digit = peek(buffer, i) - 48
-        if digit < 0 or digit > 9:
-            return -1
-        value = value * 10 + digit
-    return value
-
-
-@njit
-def _read_day(buffer, at):
-    """YYYYMMDD to days since 1970-01-01: `(day, good)`. Proleptic Gregorian, days from civil."""
-    year = _digits(buffer, at, 4)
-    month = _digits(buffer, at + 4, 2)
-    day = _digits(buffer, at + 6, 2)
-    if year < 1970 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
-        return 0, False
-    shifted = year - 1 if month <= 2 else year
-    era = shifted // 400
-    of_era = shifted - era * 400
-    of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468, True
-
-
-@inlined
-def _month_days(year, month):
-    if month == 2:
-        leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
-        return 29 if leap else 28
-    return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
-
-
-@njit
-def read_time_ns(buffer, start, size):
-    """UTCTimestamp with 0 to 9 decimals: `(ns since the epoch, good)`.
-
-    A second of 60 is a leap second, which counts as the one behind it.
-    """
-    if size < 17 or size == 18 or size > 27:
-        return 0, False
-    day, good = _read_day(buffer, start)
-    hour = _digits(buffer, start + 9, 2)
-    minute = _digits(buffer, start + 12, 2)
-    second = _digits(buffer, start + 15, 2)
-    if not good or hour < 0 or hour > 23 or minute < 0 or minute > 59:
-        return 0, False
-    if second < 0 or second > 60 or peek(buffer, start + 8) != 45:
-        return 0, False
-    if peek(buffer, start + 11) != 58 or peek(buffer, start + 14) != 58:
-        return 0, False
-    nanos = 0
-    if size > 17:
-        nanos = _digits(buffer, start + 18, size - 18)
-        if peek(buffer, start + 17) != 46 or nanos < 0:
-            return 0, False
-        for _ in range(27 - size):
-            nanos *= 10
-    seconds = hour * 3600 + minute * 60 + second
-    return day * _DAY_NS + seconds * _SECOND_NS + nanos, True

@@ -4,8 +4,6 @@ As with orders: what no rule can judge is a session-level reject, what a rule ca
 engine, which refuses by name.
 """
 
-import numpy as np
-
 from engine.enums import OrdType, QuoteAction, QuoteRespType, Reason, Tif
 from engine.jit import clear_record, inlined, njit
 from engine.limits import CLORDID_SIZE_MAX, CLORDID_WORDS, ISIN_WORDS, QUOTE_REF_WORDS
@@ -19,14 +17,12 @@ from gateway.fix_read import (
     read_qty,
     read_text,
 )
+from gateway.fix_time import read_time
 from gateway.order_entry import _char, _currency, _is_printable
 from gateway.wire import Version
 
 #: MsgType(35) as a number, the first letter in the lowest byte.
 REQUEST, CANCEL, STATUS, RESPONSE = ord("R"), ord("Z"), ord("a"), ord("A") | ord("J") << 8
-_SECOND_NS = 1_000_000_000
-_DAY_NS = 86_400 * _SECOND_NS
-_MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 
 @inlined
@@ -202,54 +198,3 @@ def _read_answer_id(fields, buffer, generation, tag, event):
 def _set_defect(event, reason, value):
     event["defect"] = reason
     event["defect_value"] = value
-
-
-@njit
-def read_time(buffer, start, size):
-    """UTCTimestamp `YYYYMMDD-HH:MM:SS[.n]`, up to nine decimals: `(ns since 1970, good)`."""
-    if size < 17 or size > 27 or size == 18:
-        return 0, False
-    year, month = _digits(buffer, start, 4), _digits(buffer, start + 4, 2)
-    day, hour = _digits(buffer, start + 6, 2), _digits(buffer, start + 9, 2)
-    minute, second = _digits(buffer, start + 12, 2), _digits(buffer, start + 15, 2)
-    marks = buffer[start + 8] == 45 and buffer[start + 11] == 58 and buffer[start + 14] == 58
-    if not marks or min(year, month, day, hour, minute, second) < 0:
-        return 0, False
-    if year < 1970 or year > 2200 or month < 1 or month > 12 or hour > 23 or minute > 59:
-        return 0, False
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    month_days = 29 if leap and month == 2 else _MONTH_DAYS[month - 1]
-    if day < 1 or day > month_days or second > 60:  # 60: a leap second
-        return 0, False
-    nanos = 0
-    if size > 17:
-        decimals = size - 18
-        nanos = _digits(buffer, start + 18, decimals)
-        if buffer[start + 17] != 46 or nanos < 0:
-            return 0, False
-        for _ in range(9 - decimals):
-            nanos *= 10
-    seconds = hour * 3600 + minute * 60 + second
-    return _days(year, month, day) * _DAY_NS + seconds * _SECOND_NS + nanos, True
-
-
-@inlined
-def _digits(buffer, start, size):
-    """A number of so many digits, or -1."""
-    value = 0
-    for i in range(start, start + size):
-        digit = np.int64(buffer[i]) - 48
-        if digit < 0 or digit > 9:
-            return -1
-        value = value * 10 + digit
-    return value
-
-
-@inlined
-def _days(year, month, day):
-    """Days since 1970-01-01 of a date of the Gregorian calendar; years begin in March."""
-    if month <= 2:
-        year -= 1
-        month += 12
-    of_year = (153 * (month - 3) + 2) // 5 + day - 1
-    return 365 * year + year // 4 - year // 100 + year // 400 + of_year - 719_468

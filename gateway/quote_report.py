@@ -10,7 +10,7 @@ from engine.enums import ExecKind, GivenState, Reason, Zone
 from engine.jit import inlined, njit
 from engine.limits import CLORDID_WORDS, ISIN_WORDS, QUOTE_REF_WORDS
 from engine.reasons import WORDS
-from gateway.execution_report import _put_code, put_reason
+from gateway.execution_report import put_reason
 from gateway.fix_write import (
     SOH,
     begin,
@@ -18,6 +18,7 @@ from gateway.fix_write import (
     fix_bytes,
     put_byte,
     put_bytes,
+    put_code,
     put_int,
     put_px,
     put_text,
@@ -275,7 +276,7 @@ def _put_terms(out, at, report):
 def _put_currency(out, at, report):
     if report["currency"] == 0:
         return at
-    return put_byte(out, _put_code(out, put_bytes(out, at, _T15), report["currency"]), SOH)
+    return put_byte(out, put_code(out, put_bytes(out, at, _T15), report["currency"]), SOH)
 
 
 @njit

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine import journal as jn
-from engine.jit import copy_bytes, inlined, njit, peek
-from gateway.fix_read import byte_sum
+from engine.jit import inlined, njit, peek
 from gateway.fix_write import (
     HEAD_ROOM,
     SOH,
@@ -20,9 +19,9 @@ from gateway.fix_write import (
     fix_bytes,
     put_byte,
     put_bytes,
+    put_frame,
     put_int,
     put_time,
-    put_two,
 )
 from gateway.recorder import copy, queue
 
@@ -51,7 +50,6 @@ DONE, MORE, OTHER_SEGMENT, OWED = 0, 1, 2, 3
 _T43_52 = fix_bytes("43=Y|52=")
 _T43 = fix_bytes("43=Y|")
 _T122 = fix_bytes("122=")
-_T10 = fix_bytes("10=")
 _GAP_FILL = fix_bytes("|123=Y|36=")
 _SEQUENCE_RESET = np.int64(ord("4"))
 
@@ -197,22 +195,8 @@ def _find_sending_time(buffer, at, end):
 @njit
 def _finish_as(out, at, buffer, start):
     """Length and checksum around the body, with the BeginString(8) at `buffer[start:]`."""
-    body_size = at - HEAD_ROOM
-    begin_at = HEAD_ROOM - 1
-    out[begin_at] = SOH
-    while body_size > 0:
-        begin_at -= 1
-        out[begin_at] = 48 + body_size % 10
-        body_size //= 10
     head_size = _find(buffer, start, SOH, 1) + 3 - start  # `8=...|9=`
-    begin_at -= head_size
-    copy_bytes(out, begin_at, buffer, start, head_size)
-    total = byte_sum(out, begin_at, at) & 255
-    at = put_bytes(out, at, _T10)
-    out[at] = 48 + total // 100
-    at = put_two(out, at + 1, total % 100)
-    at = put_byte(out, at, SOH)
-    return begin_at, at - begin_at
+    return put_frame(out, at, buffer, start, head_size)
 
 
 @njit

@@ -19,6 +19,7 @@ from gateway.fix_write import (
     fix_bytes,
     put_byte,
     put_bytes,
+    put_code,
     put_int,
     put_px,
     put_text,
@@ -280,11 +281,7 @@ def _put_currency(out, at, tables, instrument_id):
     word = tables.instruments[instrument_id]["currency"]
     if word == 0:
         return at
-    at = put_bytes(out, at, _T15)
-    while word != 0:
-        at = put_byte(out, at, word & 255)
-        word >>= 8
-    return at
+    return put_code(out, put_bytes(out, at, _T15), word)
 
 
 @njit

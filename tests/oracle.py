@@ -53,8 +53,7 @@ Kind = IntEnum(
 )
 Clamp = IntEnum("Clamp", "NONE WORSE_THAN_QUOTE OUTSIDE_QUOTE OFF_TICK NOT_A_PRICE", start=0)
 QuoteState = IntEnum("QuoteState", "NONE LIVE WITHDRAWN", start=0)
-Reason = IntEnum(
-    "Reason",
+_REASONS = (
     "NONE KILLED_FIRM KILLED_CLIENT KILLED_INSTRUMENT DUPLICATE_CLORDID ORDERS_FULL DESK_FULL "
     "UNKNOWN_INSTRUMENT NOT_SI NO_THRESHOLD CLOSED HALTED ORD_TYPE TIF SIDE QTY_NOT_POSITIVE "
     "QTY_NOT_WHOLE QTY_OFF_LOT QTY_TOO_LARGE PX_NOT_POSITIVE PX_TOO_LARGE PX_OFF_TICK PX_COLLAR "
@@ -65,9 +64,11 @@ Reason = IntEnum(
     "ITEM_THROUGH_LIMIT ITEM_NO_PX UNKNOWN_ACTION UNKNOWN_SUBJECT NO_QUOTE CLORDID_SIZE "
     "PEG PEG_MID EXPIRE_MISSING EXPIRE_PAST ORDER_EXPIRED MIN_QTY DESTINATION_VENUE DESTINATION "
     "ID_SOURCE REPLACE_SIDE REPLACE_INSTRUMENT REPLACE_QTY REPLACES_FULL ITEM_MIN_QTY "
-    "ITEM_EXPIRED ITEM_THROUGH_MID MASS_SCOPE NO_OPEN_ORDER MASS_PARTIES",
-    start=0,
+    "ITEM_EXPIRED ITEM_THROUGH_MID MASS_SCOPE NO_OPEN_ORDER MASS_PARTIES"
 )
+#: Those about quotes on request begin at 80; orders of this oracle can only get one of them.
+_NUMBERED = [(name, number) for number, name in enumerate(_REASONS.split())]
+Reason = IntEnum("Reason", [*_NUMBERED, ("QUOTE_UNKNOWN", 85)])
 
 #: Why an order cannot be answered, and why our quote is withdrawn, by the state of the BBO.
 BBO_REASON = {
@@ -536,9 +537,11 @@ class Oracle:
     def _checks_without_market(
         self, order: Row, event: Row, ts_ns: int, record: Row
     ) -> Iterator[Check]:
-        yield self.firm_killed, Reason.KILLED_FIRM, None, None
-        client_killed = bool(self.client_use[order["client"]]["killed"])
-        yield client_killed, Reason.KILLED_CLIENT, None, None
+        of_quote = order["ord_type"] == PREVIOUSLY_QUOTED
+        if of_quote:
+            yield from self._destination_checks(event)
+        yield from self._client_checks(order)
+        yield of_quote, Reason.QUOTE_UNKNOWN, None, None  # rfq_oracle has those that were given
         no_isin = event["defect"] == Reason.ID_SOURCE
         yield no_isin, Reason.ID_SOURCE, event["defect_value"], None
         order["instrument"] = self._instrument_of(event["isin"])
@@ -548,10 +551,13 @@ class Oracle:
 
     def _checks_on_terms(self, order: Row, event: Row, ts_ns: int, record: Row) -> Iterator[Check]:
         """The same of a replaced order, whose instrument is known."""
+        yield from self._client_checks(order)
+        yield from self._checks_of_instrument_and_terms(order, event, ts_ns, record)
+
+    def _client_checks(self, order: Row) -> Iterator[Check]:
         yield self.firm_killed, Reason.KILLED_FIRM, None, None
         client_killed = bool(self.client_use[order["client"]]["killed"])
         yield client_killed, Reason.KILLED_CLIENT, None, None
-        yield from self._checks_of_instrument_and_terms(order, event, ts_ns, record)
 
     def _checks_of_instrument_and_terms(
         self, order: Row, event: Row, ts_ns: int, record: Row
@@ -573,8 +579,6 @@ class Oracle:
         killed = bool(self.positions[instrument]["killed"])
         yield killed, Reason.KILLED_INSTRUMENT, None, None
         yield not row["si"], Reason.NOT_SI, None, None
-        of_quote = order["ord_type"] == PREVIOUSLY_QUOTED and not order["filled_qty"]
-        yield of_quote and not order.get("changed"), Reason.ORD_TYPE, order["ord_type"], None
         regime = self._regime(ts_ns)
         yield regime is None, Reason.NO_REGIME, None, None
         yield self._lacks_thresholds(row), Reason.NO_THRESHOLD, None, None
@@ -587,9 +591,7 @@ class Oracle:
     def _instruction_checks(self, order: Row, event: Row, ts_ns: int) -> Iterator[Check]:
         currency = self.instruments[order["instrument"]]["currency"]
         yield order["side"] not in SIDES, Reason.SIDE, order["side"], None
-        destination = event["destination"]
-        yield destination == 1, Reason.DESTINATION_VENUE, 1, None
-        yield destination not in (0, 2, 3), Reason.DESTINATION, destination, None
+        yield from self._destination_checks(event)
         pegged = order["ord_type"] == PEGGED and self.params["peg_mid"] != PEG_REJECT
         known = order["ord_type"] in ORD_TYPES or pegged
         yield not known, Reason.ORD_TYPE, order["ord_type"], None
@@ -601,6 +603,11 @@ class Oracle:
         yield dated and expire_ns <= ts_ns, Reason.EXPIRE_PAST, expire_ns, ts_ns
         other = event["currency"] not in ("", currency)
         yield other, Reason.CURRENCY, None, None
+
+    def _destination_checks(self, event: Row) -> Iterator[Check]:
+        destination = event["destination"]
+        yield destination == 1, Reason.DESTINATION_VENUE, 1, None
+        yield destination not in (0, 2, 3), Reason.DESTINATION, destination, None
 
     def _quantity_checks(self, order: Row, event: Row, row: Row) -> Iterator[Check]:
         qty = order["qty"]
@@ -849,7 +856,7 @@ class Oracle:
     def _changed(self, order: Row, event: Row) -> Row:
         """The order as it would be."""
         names = "ord_type tif qty limit_px_e6 min_qty expire_ns".split()
-        changed = order | {name: event[name] for name in names} | {"changed": True}
+        changed = order | {name: event[name] for name in names}
         if not is_limited(changed):
             changed["limit_px_e6"] = 0
         if changed["tif"] != GTD:

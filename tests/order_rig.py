@@ -11,7 +11,7 @@ import numpy as np
 from engine import journal as jn
 from engine import schema
 from engine.tables import state_hash
-from gateway import inbound, recorder, replay
+from gateway import recorder, replay
 from gateway.wire import BEGIN_STRINGS, OutTag, Version, Wake
 from tests import rig
 from tests.firm import INSTRUMENT, NOW_NS, firm, venue_quote
@@ -41,11 +41,13 @@ class Orders:
         policy: str = "none",
         fill_style: int = 0,
         echo_tags: tuple[int, ...] = (),
+        rules: int | None = None,  # slot of another dictionary than the version's
     ) -> None:
         self.log: list[bytes] = []  # every message that was sent
         self.echo_tags = echo_tags
         self.world = world or firm()
         self.settings = {"version": version, "out_tags": out_tags, "fill_style": fill_style}
+        self.settings["rules"] = version if rules is None else rules
         self.version, self.policy_name = version, policy
         self.now_ns = NOW_NS
         self.journal = jn.in_memory(journal_size)
@@ -77,7 +79,7 @@ class Orders:
         return message(f"{head}{given}60=20251201-10:00:00|{raw}", BEGIN_STRINGS[self.version])
 
     def drain(self) -> Wake:
-        return Wake(inbound.drain(*self.all, 0, self.now_ns, self.engine.policy.address))
+        return rig.drain(*self.all, 0, self.now_ns, self.engine.policy.address)
 
     def send(self, msg_type: str, fields: dict[int, Any], raw: str = "") -> list[Report]:
         """One message; what it was answered with, a tag's first value counting."""
@@ -92,9 +94,9 @@ class Orders:
         row = self.wires.loop[0]
         return int(row["cold_reason"]), int(row["cold_tag"])
 
-    def refused(self, msg_type: str, fields: dict[int, Any]) -> tuple[int, int]:
+    def refused(self, msg_type: str, fields: dict[int, Any], raw: str = "") -> tuple[int, int]:
         """A message that is left to Python, which takes its number; why."""
-        rig.receive(self.wires, 0, self.text(msg_type, fields))
+        rig.receive(self.wires, 0, self.text(msg_type, fields, raw))
         before = jn.position(self.journal)
         assert self.drain() == Wake.COLD_MESSAGE
         assert jn.position(self.journal) == before
@@ -113,6 +115,10 @@ class Orders:
 
     def reports(self) -> list[Report]:
         return [as_report(pairs_of(data)) for data in self.messages()]
+
+    def refused_order(self, clordid: str, raw: str = "", **changes: Any) -> tuple[int, int]:
+        """An order that the session layer does not let pass; why."""
+        return self.refused("D", {11: clordid} | self._changed(changes), raw)
 
     def order(self, clordid: str, raw: str = "", **changes: Any) -> list[Report]:
         """A limit order for the desk; `t38=5` changes a field, None takes it away."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine import journal as jn
 from engine import schema
-from gateway import inbound, recorder
+from gateway import recorder
 from gateway.wire import BEGIN_STRINGS, OutTag, Version, Wake, Wire
 from tests import rig
 from tests.firm import CLIENT, INSTRUMENT, NOW_NS, firm, venue_quote
@@ -59,7 +59,7 @@ class Gateway:
     def take(self, session_id: int, data: bytes) -> Wake:
         rig.receive(self.wires, session_id, data)
         address = self.engine.policy.address
-        wake = Wake(inbound.drain(*self._all(), session_id, self.now_ns, address))
+        wake = rig.drain(*self._all(), session_id, self.now_ns, address)
         connection = self.wires.connections[session_id]
         if wake != Wake.NOTHING:  # Python would take it
             connection["rx_start"] = connection["rx_end"] = 0

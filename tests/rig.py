@@ -6,14 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from gateway import wire
+from gateway import inbound, wire
 from gateway.dictionary import Dictionary, Group, Member, shipped
+from gateway.requests import REQUESTS, on_request
 from gateway.rule_tables import put_rules
-from gateway.wire import BEGIN_STRINGS, OutTag, SessionState, SessionStatus, Version, Wire
+from gateway.wire import (
+    BEGIN_STRINGS,
+    CONNECTIONS_MAX,
+    OutTag,
+    SessionState,
+    SessionStatus,
+    Version,
+    Wake,
+    Wire,
+)
 from tests.fix_text import as_array, raw
 
 OWN_MIC = b"XSIX"
 HEARTBEAT_NS = 30 * 10**9
+NO_FIELDS = len(Version)  # slot of a dictionary that judges no field: the readers are alone
 
 
 def allocate(*sizes: int) -> Wire:
@@ -22,6 +33,7 @@ def allocate(*sizes: int) -> Wire:
     made.own_mic[:] = as_array(OWN_MIC)
     for version in Version:
         put_rules(made, version, asking_for_nothing(version))
+    put_rules(made, NO_FIELDS, without_fields())
     return made
 
 
@@ -38,6 +50,20 @@ def asking_for_nothing(version: Version) -> Dictionary:
         header=_optional(frame.header),
         trailer=_optional(frame.trailer),
         messages={t: m._replace(members=_optional(m.members)) for t, m in messages.items()},
+    )
+
+
+@cache
+def without_fields() -> Dictionary:
+    """Every message type of FIX 4.4, and no field but those that frame a message."""
+    found = asking_for_nothing(Version.FIX_4_4)
+    frame = {member.tag for member in (*found.header, *found.trailer)} & {8, 9, 35, 10}
+    return replace(
+        found,
+        fields={tag: found.fields[tag] for tag in frame},
+        header=tuple(member for member in found.header if member.tag in frame),
+        trailer=tuple(member for member in found.trailer if member.tag in frame),
+        messages={name: m._replace(members=()) for name, m in found.messages.items()},
     )
 
 
@@ -94,3 +120,38 @@ def row(dtype: np.dtype, **fields: Any) -> Any:
     for name, value in fields.items():
         made[name] = value
     return made
+
+
+def drain(
+    tables: Any,
+    outbox: Any,
+    wires: Wire,
+    journal: Any,
+    connection_id: int,
+    now_ns: int,
+    policy: int,
+) -> Wake:
+    """`inbound.drain`, and what Python does with a request that comes back (`server.request`)."""
+    everything = (tables, outbox, wires, journal)
+    while True:
+        wake = Wake(inbound.drain(*everything, connection_id, now_ns, policy))
+        row, session_id = wires.loop[0], int(wires.connections[connection_id]["session"])
+        if wake != Wake.COLD_MESSAGE or row["cold_reason"] != -1 or session_id < 0:
+            return wake
+        session = wires.sessions[session_id]
+        start, size = int(row["message_at"]), int(row["message_size"])
+        raw = wires.rx[connection_id, start : start + size].tobytes()
+        wanted = raw.split(b"\x0135=", 1)[1].split(b"\x01", 1)[0].decode("latin-1")
+        if (
+            wanted not in REQUESTS[Version(session["version"])]
+            or b"\x0134=%d\x01" % session["next_in"] not in raw
+        ):
+            return wake
+        wires.rx[CONNECTIONS_MAX, :size] = as_array(raw)
+        wires.connections[CONNECTIONS_MAX]["session"] = session_id
+        done = inbound.AGAIN
+        while done == inbound.AGAIN:
+            done = on_request(*everything, CONNECTIONS_MAX, size, now_ns, policy)
+        if done == inbound.LEFT:
+            return wake
+        wires.connections[connection_id]["rx_start"] = start + size

@@ -14,6 +14,7 @@ FILES = {"FIX.4.2": ("FIX42",), "FIX.4.4": ("FIX44",), "FIXT.1.1": ("FIXT11", "F
 MULTIPLE = {"MULTIPLEVALUESTRING", "MULTIPLESTRINGVALUE", "MULTIPLECHARVALUE"}
 
 Layout = dict[int, tuple[bool, Any]]  # by tag in order: required, members of a group or None
+Pairs = list[tuple[int, str]]
 
 
 class Stock:
@@ -58,12 +59,22 @@ class Stock:
         msg_type = next(value for tag, value in pairs if tag == 35)
         if msg_type not in self.messages:
             return [f"unknown MsgType {msg_type}"]
+        layout = self.frame | self.messages[msg_type]
         found = [
             f"{tag}={value} is no value of it" for tag, value in pairs if self._bad(tag, value)
         ]
-        rest, more = self._take(pairs, self.frame | self.messages[msg_type], ordered=False)
-        found += more + [f"{tag} is not of {msg_type}" for tag, _ in rest[:1]]
-        return found
+        seen: set[int] = set()
+        at = 0
+        while at < len(pairs):
+            tag = pairs[at][0]
+            if tag not in layout:
+                found.append(f"{tag} is not of {msg_type}")
+            elif tag in seen:
+                found.append(f"{tag} twice")
+            seen.add(tag)
+            at, more = self._entries(pairs, at, layout.get(tag, (False, None))[1])
+            found += more
+        return found + missing(layout, seen)
 
     def _bad(self, tag: int, value: str) -> bool:
         kind, listed = self.values.get(tag, ("STRING", set()))
@@ -74,33 +85,42 @@ class Stock:
         given = value.split(" ") if kind in MULTIPLE else [value]
         return not value or (bool(listed) and not set(given) <= listed)
 
-    def _take(
-        self, pairs: list[tuple[int, str]], layout: Layout, *, ordered: bool
-    ) -> tuple[list[tuple[int, str]], list[str]]:
-        """Take what belongs to the layout from the front; what is left, and what is wrong."""
-        places = {tag: place for place, tag in enumerate(layout)}
+    def _entries(self, pairs: Pairs, at: int, members: Layout | None) -> tuple[int, list[str]]:
+        """Pass a field, and the entries it counts: where they end, and what is wrong with them."""
+        if members is None:
+            return at + 1, []
+        tag, value = pairs[at]
+        wrong: list[str] = []
+        first, count = next(iter(members)), 0
+        at += 1
+        while at < len(pairs) and pairs[at][0] in members:
+            if pairs[at][0] != first:
+                wrong.append(f"an entry of {tag} begins with {pairs[at][0]}, not {first}")
+            at, more = self._entry(pairs, at, members)
+            wrong += more
+            count += 1
+        if value != str(count):
+            wrong.append(f"{tag}={value}, {count} entries found")
+        return at, wrong
+
+    def _entry(self, pairs: Pairs, at: int, members: Layout) -> tuple[int, list[str]]:
+        """One entry of a group: its members in their order, each once."""
+        places = {tag: place for place, tag in enumerate(members)}
         seen: list[int] = []
         wrong: list[str] = []
-        while pairs and pairs[0][0] in layout and pairs[0][0] not in seen:
-            tag, value = pairs[0]
-            if ordered and seen and places[tag] < places[seen[-1]]:
+        while at < len(pairs) and pairs[at][0] in members and pairs[at][0] not in seen:
+            tag = pairs[at][0]
+            if seen and places[tag] < places[seen[-1]]:
                 wrong.append(f"{tag} out of order")
             seen.append(tag)
-            pairs = pairs[1:]
-            members = layout[tag][1]
-            if members is None:
-                continue
-            first, count = next(iter(members)), 0
-            while pairs and pairs[0][0] in members:
-                if pairs[0][0] != first:
-                    wrong.append(f"an entry of {tag} begins with {pairs[0][0]}, not {first}")
-                pairs, more = self._take(pairs, members, ordered=True)
-                wrong += more
-                count += 1
-            if count != int(value):
-                wrong.append(f"{tag}={value}, {count} entries found")
-        wrong += [f"{tag} missing" for tag, (need, _) in layout.items() if need and tag not in seen]
-        return pairs, wrong
+            at, more = self._entries(pairs, at, members[tag][1])
+            wrong += more
+        return at, wrong + missing(members, set(seen))
+
+
+def missing(layout: Layout, seen: set[int]) -> list[str]:
+    """Required tags that have not been seen."""
+    return [f"{tag} missing" for tag, (need, _) in layout.items() if need and tag not in seen]
 
 
 @cache

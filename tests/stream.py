@@ -16,6 +16,7 @@ from engine import journal as jn
 from engine import schema, tables
 from engine.jit import JIT
 from gateway import inbound, mass_request, recorder
+from gateway.fix_read import VALUE_INCORRECT
 from gateway.wire import OutTag, Wake
 from tests import rig
 from tests.fix_text import as_array, message
@@ -32,7 +33,8 @@ from tests.world import (
 
 INPUTS = 800
 JOURNAL_SIZE = 16 << 20
-OTHERS = 10  # a client's second session
+OTHERS = 10  # a client's second session: its dictionary judges no field
+NOT_LISTED = (40, 54)  # codes without a meaning in the dictionary of the first
 
 Row = dict[str, Any]
 
@@ -41,6 +43,7 @@ class Result(NamedTuple):
     """Hashes of everything that came of the stream, and how much it was."""
 
     frames: int
+    refused: int
     journal: str
     state: str
     sessions: str
@@ -57,11 +60,13 @@ class Gateway:
         self.journal = jn.in_memory(JOURNAL_SIZE)
         self.wires = rig.allocate()
         self.sent = hashlib.sha256()
+        self.refused = 0
         self.pending: list[Any] = []  # venue quotes waiting for their datagram
         for client in range(len(world.clients)):
             for session_id in (client, client + OTHERS):
                 row = rig.log_on(self.wires, session_id, f"C{session_id}", client, mifid=client % 2)
                 row["out_tags"] |= OutTag.ECHO if client > 0 else 0
+                row["rules"] = rig.NO_FIELDS if session_id >= OTHERS else row["rules"]
 
     # FIX
 
@@ -75,12 +80,21 @@ class Gateway:
         cuts = sorted(self.random.sample(range(len(data) + 1), self.random.randrange(4)))
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
             rig.receive(self.wires, session_id, data[start:end])
-            wake = inbound.drain(
-                *self._all(), session_id, ts_ns, np.int64(self.engine.policy.address)
-            )
-            assert wake == Wake.NOTHING, (wake, data)
+            self._drain(session_id, ts_ns)
         for each in range(len(self.wires.sessions)):
             self.sent.update(rig.sent(self.wires, each))
+
+    def _drain(self, session_id: int, ts_ns: int) -> None:
+        """Take what is there; what the session's dictionary refuses is left to Python, not here."""
+        loop, connection = self.wires.loop[0], self.wires.connections[session_id]
+        address = np.int64(self.engine.policy.address)
+        while (wake := rig.drain(*self._all(), session_id, ts_ns, address)) != Wake.NOTHING:
+            tag = int(loop["cold_tag"])
+            assert wake == Wake.COLD_MESSAGE and session_id < OTHERS
+            assert loop["cold_reason"] == VALUE_INCORRECT and tag in NOT_LISTED, tag
+            self.sent.update(b"refused %d" % tag)
+            self.refused += 1
+            connection["rx_start"] = loop["message_at"] + loop["message_size"]
 
     def _all(self) -> tuple[Any, ...]:
         return self.engine.tables, self.engine.outbox, self.wires, self.journal
@@ -106,7 +120,7 @@ class Gateway:
         text += f"126={self._time(event['expire_ns'])}|" if event["expire_ns"] else ""
         text += f"2704={chr(48 + event['destination'])}|" if event["destination"] else ""
         text += "18=6 M|" if event["peg"] else ""
-        return text + f"1=account|453=2|448=a|447=D|452=3|448=b|447=P|452={event['qty']}|"
+        return text + f"1=account|453=2|448=a|447=D|452=3|448=b{event['qty']}|447=P|452=5|"
 
     def _security(self, event: Row) -> str:
         source = 2 if event["defect"] == ID_SOURCE else 4
@@ -121,7 +135,7 @@ class Gateway:
         return f"{moment:%Y%m%d-%H:%M:%S}.{ts_ns % 10**9:09}"
 
     def cancel(self, event: Row, ts_ns: int) -> None:
-        text = f"11={event['clordid']}|41={event['orig_clordid']}|54=1|55=X|60=20251123|"
+        text = f"11={event['clordid']}|41={event['orig_clordid']}|54=1|55=X|60=20251123-09:00:00|"
         self.send("F", event, text, ts_ns)
 
     def status(self, event: Row, ts_ns: int) -> None:
@@ -179,6 +193,7 @@ class Gateway:
         size = int(jn.position(self.journal))
         return Result(
             int(self.journal.writer[0]["seq"]),
+            self.refused,
             hashlib.sha256(self.journal.buffer[:size].tobytes()).hexdigest(),
             tables.state_hash(self.engine.tables),
             hashlib.sha256(self.wires.sessions.tobytes()).hexdigest(),

@@ -25,9 +25,10 @@ from gateway.cli_drop_copy import dropcopy
 from gateway.drop_copy import DropCopyServer
 from gateway.drop_copy_config import DropCopy, DropCopySession
 from gateway.drop_copy_feed import Feed, JournalChanged, Place
-from gateway.drop_copy_report import again, copy_of, header_of
+from gateway.drop_copy_report import copy_of, header_of
 from gateway.drop_copy_store import HEAD_SIZE, Store, StoreDamaged
 from gateway.errors import UserError
+from gateway.fix_message import again
 from gateway.fix_pairs import framed
 from gateway.journal_schema import WrongSchema
 from tests import rig

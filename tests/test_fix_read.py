@@ -225,7 +225,8 @@ def test_fields_whole_and_between_other_bytes(data: bytes) -> None:
 
 
 VALUES = st.binary(min_size=1, max_size=40).map(lambda value: value.replace(b"\x01", b"="))
-ONCE = [8, 9, 34, 35, 49, 52, 56, 11, 15, 22, 38, 40, 41, 43, 44, 48, 54, 55, 59]
+ONCE_IN_ANY = [8, 9, 34, 35, 49, 52, 56, 43]
+ONCE = [*ONCE_IN_ANY, 11, 15, 22, 38, 40, 41, 44, 48, 54, 55, 59]
 DATA = [(93, 89), (90, 91), (95, 96), (212, 213), (354, 355), (445, 446), (618, 619), (1401, 1402)]
 #: SecurityXML(1185) is data too, which simplefix does not know.
 PLAIN = sorted({*range(1, 9_999)} - {10, 1184, *ONCE} - {*RAW_LEN_TAGS} - {*RAW_DATA_TAGS})
@@ -263,10 +264,21 @@ def test_any_bytes_are_read_or_refused(noise: bytes, lead: bytes) -> None:
     assert all(value in data and value for value in fields.values.values())
 
 
+@pytest.mark.parametrize("msg_type", ["D", "G", "F", "H"])
 @pytest.mark.parametrize("tag", ONCE)
-def test_a_tag_that_must_be_single(tag: int) -> None:
-    fields = tokenize(raw(f"{tag}=1|58=x|{tag}=2|"))
+def test_a_tag_that_must_be_single(tag: int, msg_type: str) -> None:
+    once = f"{tag}=1|" if tag != 35 else ""
+    fields = tokenize(raw(f"35={msg_type}|{once}58=x|{tag}=2|"))
     assert (fields.problem, fields.tag) == (fix_read.TAG_TWICE, tag)
+
+
+@pytest.mark.parametrize("msg_type", ["V", "R", "8", "AB"])
+@pytest.mark.parametrize("tag", ONCE)
+def test_other_messages_may_list_instruments(tag: int, msg_type: str) -> None:
+    once = f"{tag}=1|" if tag != 35 else ""
+    fields = tokenize(raw(f"35={msg_type}|{once}58=x|{tag}=2|"))
+    twice = tag in ONCE_IN_ANY
+    assert (fields.problem, fields.tag) == ((fix_read.TAG_TWICE, tag) if twice else (-1, 0))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from engine import journal as jn
 from engine.enums import Reason
 from gateway import inbound
 from gateway.fix_read import FORMAT_INCORRECT, REQUIRED_TAG_MISSING, VALUE_INCORRECT
-from gateway.wire import MESSAGE_SIZE_MAX, SessionState, Wake
+from gateway.wire import MESSAGE_SIZE_MAX, SessionState, Version, Wake
 from tests import rig
 from tests.firm import NOW_NS, firm, venue_quote
 from tests.fix_text import fields_of, message, raw
@@ -29,10 +29,10 @@ TERMS |= {60: "20251201-10:00:00"}
 class Gateway:
     """One session logged on (0) and one connection that is not (1)."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: int = Version.FIX_4_4) -> None:
         self.engine = Engine(firm(), "none")
         self.wires = rig.allocate()
-        rig.log_on(self.wires, 0, "CLIENT")
+        rig.log_on(self.wires, 0, "CLIENT")["rules"] = rules
         self.journal = jn.in_memory(4 << 20)
         self.engine.apply("venue_quote", venue_quote(19_990_000, 20_010_000), NOW_NS)
 
@@ -79,29 +79,61 @@ def test_an_order_is_answered(gateway: Gateway) -> None:
     assert gateway.next_in == 2
 
 
+MISSING: list[tuple[dict[str, str | None], int, int]] = [
+    ({"t11": None}, REQUIRED_TAG_MISSING, 11),
+    ({"t54": None}, REQUIRED_TAG_MISSING, 54),
+    ({"t38": None}, REQUIRED_TAG_MISSING, 38),
+    ({"t40": None}, REQUIRED_TAG_MISSING, 40),
+    ({"t44": None}, REQUIRED_TAG_MISSING, 44),
+]
+BADLY_WRITTEN: list[tuple[dict[str, str | None], int, int]] = [
+    ({"t38": "1e3"}, FORMAT_INCORRECT, 38),
+    ({"t44": "20,01"}, FORMAT_INCORRECT, 44),
+]
+#: The dictionary knows that they are one character; a reader that is alone, that they are not ours.
+LONG_CODES: list[tuple[dict[str, str | None], int]] = [
+    ({"t54": "12"}, 54), ({"t40": "22"}, 40), ({"t59": "33"}, 59),
+]  # fmt: skip
+TOO_LONG = [(changes, FORMAT_INCORRECT, tag) for changes, tag in LONG_CODES]
+NOT_ONE = [(changes, VALUE_INCORRECT, tag) for changes, tag in LONG_CODES]
+NOT_LISTED: list[tuple[dict[str, str | None], int, int]] = [
+    ({"t54": "z"}, VALUE_INCORRECT, 54),
+    ({"t40": "z"}, VALUE_INCORRECT, 40),
+    ({"t59": "z"}, VALUE_INCORRECT, 59),
+]
+
+
 @pytest.mark.parametrize(
-    ("changes", "problem", "tag"),
-    [
-        ({"t11": None}, REQUIRED_TAG_MISSING, 11),
-        ({"t54": None}, REQUIRED_TAG_MISSING, 54),
-        ({"t38": None}, REQUIRED_TAG_MISSING, 38),
-        ({"t40": None}, REQUIRED_TAG_MISSING, 40),
-        ({"t44": None}, REQUIRED_TAG_MISSING, 44),
-        ({"t54": "12"}, VALUE_INCORRECT, 54),
-        ({"t40": "22"}, VALUE_INCORRECT, 40),
-        ({"t59": "33"}, VALUE_INCORRECT, 59),
-        ({"t38": "1e3"}, FORMAT_INCORRECT, 38),
-        ({"t44": "20,01"}, FORMAT_INCORRECT, 44),
-    ],
+    ("rules", "changes", "problem", "tag"),
+    [(Version.FIX_4_4, *case) for case in MISSING + BADLY_WRITTEN + TOO_LONG + NOT_LISTED]
+    + [(rig.NO_FIELDS, *case) for case in MISSING + BADLY_WRITTEN + NOT_ONE],
 )
 def test_what_no_rule_can_judge_is_left_to_python(
-    gateway: Gateway, changes: dict[str, str | None], problem: int, tag: int
+    rules: int, changes: dict[str, str | None], problem: int, tag: int
 ) -> None:
+    gateway = Gateway(rules)
     assert gateway.order(**changes) == Wake.COLD_MESSAGE
     loop = gateway.wires.loop[0]
     assert (loop["cold_reason"], loop["cold_tag"]) == (problem, tag)
     assert gateway.next_in == 1 and gateway.answers() == []
     assert jn.position(gateway.journal) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"t54": "z"}, "SI-TYPE Side not supported: 54="),
+        ({"t40": "z"}, "SI-TYPE OrdType not supported: 40="),
+        ({"t59": "z"}, "SI-TYPE TimeInForce not supported: 59="),
+    ],
+)
+def test_a_code_that_no_dictionary_judges_is_for_the_engine(
+    changes: dict[str, str | None], words: str
+) -> None:
+    gateway = Gateway(rig.NO_FIELDS)
+    assert gateway.order(**changes) == Wake.NOTHING
+    [report] = gateway.answers()
+    assert report[150] == "8" and report[58].startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +148,8 @@ def test_what_no_rule_can_judge_is_left_to_python(
             "SI-QTY quantity too large: 38=9223372036854775807",
         ),
         ({"t54": "9"}, Reason.SIDE, "SI-TYPE Side not supported: 54=9"),
-        ({"t40": "D"}, Reason.ORD_TYPE, "SI-TYPE OrdType not supported: 40=D"),
+        ({"t40": "3"}, Reason.ORD_TYPE, "SI-TYPE OrdType not supported: 40=3"),
+        ({"t40": "D"}, Reason.QUOTE_UNKNOWN, "SI-QUOTE no such quote was given to you (117)"),
         ({"t40": "P"}, Reason.PEG, "SI-TYPE only a peg to the midpoint"),
         ({"t59": "7"}, Reason.TIF, "SI-TYPE TimeInForce not supported: 59=7"),
         ({"t15": "USD"}, Reason.CURRENCY, "SI-TYPE currency is not the instrument's: 15=USD"),

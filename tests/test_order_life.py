@@ -7,6 +7,7 @@ of an order that waits for the desk. Each test ends with a replay of its journal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import journal as jn
@@ -14,8 +15,8 @@ from engine.enums import DeskState, OrderState, Reason
 from engine.limits import MASS_MAX
 from engine.tables import rebuild_indexes
 from gateway import mass_request
-from gateway.inbound import NEEDED_ROOM
-from gateway.wire import Wake
+from gateway.inbound import AGAIN, DONE
+from gateway.requests import on_request
 from tests import rig
 from tests.firm import NOW_NS, PARAMS, firm
 from tests.order_rig import (
@@ -401,36 +402,26 @@ def test_a_mass_status_in_pieces(count: int, pieces: int) -> None:
 
 
 @pytest.mark.parametrize("fields", [{11: "M", 530: "7"}, {584: "S", 585: "7"}])
-def test_a_full_segment_interrupts_a_mass_request(fields: dict[int, str]) -> None:
-    """The next piece goes to the next segment; the message's number is used by the last one."""
+def test_a_mass_request_is_done_in_pieces(fields: dict[int, str]) -> None:
+    """Each piece is an input of its own; the message's number is used by the last one."""
     count = 2 * MASS_MAX
     orders = many(count)
     msg_type = "q" if 11 in fields else "AF"
     next_in = int(orders.wires.sessions[0]["next_in"])
-    room = orders.journal.buffer.size - NEEDED_ROOM - 1024
-    orders.journal.writer[0]["offset"] = room // 64 * 64
-    rig.receive(orders.wires, 0, orders.text(msg_type, fields))
-    assert orders.drain() == Wake.SEGMENT
-    assert orders.wires.sessions[0]["next_in"] == next_in
-    orders.journal.writer[0]["offset"] = 0
-    assert orders.drain() == Wake.NOTHING
+    raw = orders.text(msg_type, fields)
+    orders.wires.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
+    orders.wires.connections[CONNECTIONS_MAX]["session"] = 0
+    address = orders.engine.policy.address
+    outcomes = []
+    while not outcomes or outcomes[-1] == AGAIN:
+        assert orders.wires.sessions[0]["next_in"] == next_in
+        done = on_request(*orders.all, CONNECTIONS_MAX, len(raw), orders.now_ns, address)
+        outcomes.append(done)
+    assert outcomes == [AGAIN, DONE]
     assert orders.wires.sessions[0]["next_in"] == next_in + 1
     reports = orders.reports()
     told_in_all = reports[-1][533 if msg_type == "q" else 911]
     assert (len(reports), told_in_all) == (count + (msg_type == "q"), str(count))
-
-
-def test_a_reader_that_keeps_up_is_not_taken_for_a_slow_one() -> None:
-    orders = many(2 * MASS_MAX)
-    rig.receive(orders.wires, 0, orders.text("AF", {584: "S", 585: "7"}))
-    connection = orders.wires.connections[0]
-    owed = orders.wires.tx.shape[1] // 2
-    connection["tx_end"] = owed
-    assert orders.drain() == Wake.PIECE
-    assert orders.wires.loop[0]["resume"] == 0
-    connection["tx_start"] = connection["tx_end"] = 0
-    assert orders.drain() == Wake.NOTHING
-    assert len(orders.reports()) == MASS_MAX and connection["slow"] == 0
 
 
 @pytest.mark.parametrize(
@@ -485,7 +476,7 @@ def test_mass_statuses_of_nothing(orders: Orders) -> None:
         ("q", {530: "7"}, (1, 11)),
         ("q", {11: "M"}, (1, 530)),
         ("q", {11: "M", 530: "8"}, (5, 530)),
-        ("q", {11: "M", 530: "11"}, (5, 530)),
+        ("q", {11: "M", 530: "z"}, (5, 530)),
         ("AF", {585: "7"}, (1, 584)),
         ("AF", {584: "S"}, (1, 585)),
         ("AF", {584: "S" * 65, 585: "7"}, (5, 584)),
@@ -496,6 +487,13 @@ def test_mass_requests_that_are_none(
     msg_type: str, fields: dict[int, str], problem: tuple[int, int], orders: Orders
 ) -> None:
     assert orders.refused(msg_type, fields) == problem
+    assert Orders(rules=rig.NO_FIELDS).refused(msg_type, fields) == problem
+
+
+def test_a_scope_of_two_characters(orders: Orders) -> None:
+    two = {11: "M", 530: "11"}
+    assert orders.refused("q", two) == (6, 530)
+    assert Orders(rules=rig.NO_FIELDS).refused("q", two) == (5, 530)
 
 
 def test_a_session_that_is_gone() -> None:
@@ -566,7 +564,8 @@ def test_an_order_ends_with_the_day() -> None:
         ({"t2704": "4"}, "SI-TYPE ExDestinationType not supported: 2704=4"),
         ({"t2704": "12"}, "SI-TYPE ExDestinationType not supported: 2704=?"),
         ({"t22": "2", "t48": "7097328"}, "SI-INST SecurityID must be an ISIN (22=4): 22=2"),
-        ({"t40": "D", "t117": "Q1"}, "SI-TYPE OrdType not supported: 40=D"),
+        ({"t40": "3", "t117": "Q1"}, "SI-TYPE OrdType not supported: 40=3"),
+        ({"t40": "D", "t117": "Q1"}, "SI-QUOTE no such quote was given to you (117)"),
     ],
 )
 def test_conditions_that_are_not_met(fields: dict[str, str], text: str, orders: Orders) -> None:

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.enums import ExecKind, PegMid, Reason
 from engine.limits import ECHO_SIZE_MAX
-from gateway import fix_write, order_entry
+from gateway.fix_check import GROUP_COUNT_WRONG, GROUP_OUT_OF_ORDER
+from gateway.fix_read import FORMAT_INCORRECT
 from gateway.wire import OutTag, Version
+from tests import rig
 from tests.firm import NOW_NS, firm, order, venue_quote
-from tests.fix_text import as_array, pairs_of
+from tests.fix_text import pairs_of
 from tests.order_rig import (
     ALL_TAGS,
     AT_ONCE,
@@ -24,11 +25,12 @@ from tests.order_rig import (
     TO_DESK,
     Orders,
 )
-from tests.test_fix_write import DAYS, EPOCH
+from tests.test_fix_time import NO_TIMES
 from tests.test_oracle import Engine
 from tests.world import PEGGED
 
 PEG = {"t40": "P", "t44": None, "t18": "M"}
+NO_MIDPOINT = "SI-TYPE only a peg to the midpoint (18=M or 1094=2) without offset: 40=P"
 
 
 @pytest.fixture
@@ -56,15 +58,20 @@ def test_a_peg_gets_the_midpoint(peg: dict[str, str], side: str, orders: Orders)
         {"t18": None},
         {"t18": "R"},
         {"t18": "M", "t211": "0.01"},
-        {"t18": "M", "t211": "x"},
         {"t18": "M", "t1094": "4"},
         {"t1094": "22"},
     ],
 )
 def test_another_peg_is_refused(peg: dict[str, str], orders: Orders) -> None:
     [report] = orders.order("A", **PEG | peg | {"t38": AT_ONCE})
-    expected = "SI-TYPE only a peg to the midpoint (18=M or 1094=2) without offset: 40=P"
-    assert (report[150], report[58]) == ("8", expected)
+    assert (report[150], report[58]) == ("8", NO_MIDPOINT)
+
+
+def test_an_offset_that_is_no_number() -> None:
+    offset = PEG | {"t38": AT_ONCE, "t211": "x"}
+    assert Orders().refused_order("A", **offset) == (FORMAT_INCORRECT, 211)
+    [report] = Orders(rules=rig.NO_FIELDS).order("A", **offset)
+    assert (report[150], report[58]) == ("8", NO_MIDPOINT)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +151,10 @@ ATTRIBUTES = "2593=1|2594=4|2595=Y|"
 OWN = (9952, 20_001, 5_555)
 
 
-def echoes(version: Version = Version.FIX_4_4, out_tags: int = ALL_TAGS) -> Orders:
-    return Orders(version, out_tags, echo_tags=OWN)
+def echoes(
+    version: Version = Version.FIX_4_4, out_tags: int = ALL_TAGS, rules: int | None = None
+) -> Orders:
+    return Orders(version, out_tags, echo_tags=OWN, rules=rules)
 
 
 def given_back(data: bytes) -> list[str]:
@@ -263,9 +272,43 @@ def test_fix_42_has_no_parties() -> None:
     ],
 )  # fmt: skip
 def test_a_group_comes_back_whole_or_not_at_all(text: str, expected: str) -> None:
-    orders = echoes()
+    """Where the dictionary does not say what a group is, too."""
+    orders = echoes(rules=rig.NO_FIELDS)
     [found] = sent_back(orders, lambda: orders.order("A", text + "581=3|"))
     assert found == [*(words(expected) if expected else []), "581=3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("453=2|448=a|447=D|452=1|", (GROUP_COUNT_WRONG, 453)),
+        ("453=1|448=a|447=D|452=1|448=b|", (GROUP_COUNT_WRONG, 453)),
+        ("453=x|448=a|", (FORMAT_INCORRECT, 453)),
+        ("453=65|448=a|", (GROUP_COUNT_WRONG, 453)),
+        ("453=1|", (GROUP_COUNT_WRONG, 453)),
+        ("453=1|452=3|447=D|448=a|", (GROUP_OUT_OF_ORDER, 452)),
+    ],
+)  # fmt: skip
+def test_a_group_that_the_dictionary_knows_must_be_whole(
+    text: str, problem: tuple[int, int]
+) -> None:
+    assert echoes().refused_order("A", text + "581=3|") == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("453=0|", []),
+        ("453=2|448=a|9000=z|447=D|452=1|448=b|447=D|452=3|",
+         words("453=2|448=a|447=D|452=1|448=b|447=D|452=3")),
+    ],
+)  # fmt: skip
+def test_a_group_with_a_tag_of_their_own_comes_back_without_it(
+    text: str, expected: list[str]
+) -> None:
+    orders = echoes()
+    [found] = sent_back(orders, lambda: orders.order("A", text + "581=3|"))
+    assert found == [*expected, "581=3"]
 
 
 @settings(max_examples=40)
@@ -309,42 +352,22 @@ def test_a_replay_says_the_same() -> None:
 # Times that clients write
 
 
-@given(
-    st.integers(0, DAYS * 86_400 * 10**9 - 1),
-    st.sampled_from([0, 3, 6, 9]),
-)
-def test_times_are_read_as_they_are_written(ts_ns: int, precision: int) -> None:
-    orders = echoes()
-    out = np.zeros(64, np.uint8)
-    row = orders.wires.loop[0]
-    size = fix_write.put_time(out, 0, orders.wires.date, row, ts_ns, precision)
-    unit = 10 ** (9 - precision)
-    assert order_entry.read_time_ns(out, 0, size) == (ts_ns // unit * unit, True)
+@pytest.mark.parametrize("rules", [Version.FIX_4_4, rig.NO_FIELDS])
+@pytest.mark.parametrize("text", [text for text in NO_TIMES if text])
+def test_what_is_no_time(text: str, rules: int) -> None:
+    orders = Orders(rules=rules)
+    assert orders.refused("D", {11: "A", 54: "1", 38: 1, 40: "1", 126: text}) == (6, 126)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "20251123", "20251123-09:00", "20251123-09:00:00.", "20251123 09:00:00",
-        "20251123-24:00:00", "20251123-09:60:00", "20251123-09:00:61", "20251301-09:00:00",
-        "20251100-09:00:00", "20250229-09:00:00", "20251123-09:00:00,5", "20251123-09.00:00",
-        "20251123-09:00:00.1234567890", "x0251123-09:00:00", "19691231-09:00:00",
-    ],
-)  # fmt: skip
-def test_what_is_no_time(text: str, orders: Orders) -> None:
-    data = as_array(text.encode() + b"\x01" + bytes(64))
-    assert not order_entry.read_time_ns(data, 0, len(text))[1]
-    if text:
-        assert orders.refused("D", {11: "A", 54: "1", 38: 1, 40: "1", 126: text}) == (6, 126)
-
-
+@pytest.mark.parametrize("rules", [Version.FIX_4_4, rig.NO_FIELDS])
 @pytest.mark.parametrize("text", ["2025112", "202511233", "20250230", "today"])
-def test_what_is_no_date(text: str, orders: Orders) -> None:
+def test_what_is_no_date(text: str, rules: int) -> None:
+    orders = Orders(rules=rules)
     assert orders.refused("D", {11: "A", 54: "1", 38: 1, 40: "1", 432: text}) == (6, 432)
 
 
-def test_leap_days_and_the_last_second() -> None:
-    for text, ns in (("20240229-23:59:60", 86_400), ("20000229-00:00:00", 0)):
-        data = as_array(text.encode() + b"\x01")
-        day = (EPOCH.replace(year=int(text[:4]), month=2, day=29) - EPOCH).days
-        assert order_entry.read_time_ns(data, 0, 17) == ((day * 86_400 + ns) * 10**9, True)
+@pytest.mark.parametrize("end", [{"t432": "99991231"}, {"t126": "99991231-23:59:59"}])
+def test_an_end_that_nobody_will_see(end: dict[str, str], orders: Orders) -> None:
+    [report] = orders.order("A", t59="6", **end)
+    assert report[150] == "0"
+    assert orders.item["expire_ns"] == orders.engine.tables.params[0]["close_ns"]
