@@ -17,6 +17,7 @@ from engine.tables import rebuild_indexes
 from gateway import mass_request
 from gateway.inbound import AGAIN, DONE
 from gateway.requests import on_request
+from gateway.wire import CONNECTIONS_MAX
 from tests import rig
 from tests.firm import NOW_NS, PARAMS, firm
 from tests.order_rig import (
