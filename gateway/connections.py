@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,7 @@ class Connections:
         row = self.server.wire.connections[connection_id]
         owed = int(row["tx_end"] - row["tx_start"])
         row["slow"] = 2
+        self.server.epoll.modify(int(row["fd"]), select.EPOLLOUT)
         self.server.sessions.drop(
             int(row["session"]), f"slow reader: {owed} bytes not read, log on again for the rest"
         )

@@ -142,8 +142,8 @@ def make_durable(wire):
 
 @njit
 def _watch(wire, connection_id, events):
-    """Change what epoll says of a connection."""
-    wire.watch[0] = events
+    """Change what epoll says of a connection; what a slow reader still sends is not read."""
+    wire.watch[0] = events if wire.connections[connection_id]["slow"] != 2 else sc.EPOLLOUT
     wire.watch[1] = connection_id
     wire.watch[2] = 0
     sc.epoll_ctl(

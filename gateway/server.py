@@ -171,8 +171,8 @@ class Server:
     def listen(self) -> tuple[int, int]:
         """Open every socket; answers the FIX and the feed port."""
         loop_row = self.wire.loop[0]
-        self._epoll = epoll()
-        loop_row["epoll_fd"] = self._epoll.fileno()
+        self.epoll = epoll()
+        loop_row["epoll_fd"] = self.epoll.fileno()
         listener = socket.create_server(
             (self.config.fix.host, self.config.fix.port), backlog=256, reuse_port=False
         )
@@ -202,7 +202,7 @@ class Server:
 
     def watch(self, fd: int, source: int) -> None:
         """What epoll is to say of a socket."""
-        sc.watch(self._epoll.fileno(), fd, source)
+        sc.watch(self.epoll.fileno(), fd, source)
 
     # --- serve --------------------------------------------------------------------------------
 
@@ -446,7 +446,7 @@ class Server:
         log.error("no space for the journal: trading stopped", error=str(error))
         self.out_of_space = True
         self._killed_before = bool(self.tables.counters[0]["kill_firm"])
-        self._epoll.unregister(int(self.wire.loop[0]["feed_fd"]))
+        self.epoll.unregister(int(self.wire.loop[0]["feed_fd"]))
         self._kill(DeskAction.KILL)
 
     def _kill(self, action: DeskAction) -> None:
@@ -481,7 +481,7 @@ class Server:
         for sock in self._sockets:
             sock.close()
         signal.set_wakeup_fd(-1)
-        self._epoll.close()
+        self.epoll.close()
         self.config.desk_socket.unlink(missing_ok=True)
         path: Path | None = None
         try:

@@ -14,7 +14,7 @@ from tests.fix_peer import Closed, Fields, Terms, framed, stamp
 from tests.session_rig import ASK, BID, ISIN
 from tests.venue import Engine, running, sample
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
 COUNT, STRICT = 150, 20  # sessions, and how many of them are strict
 
