@@ -46,7 +46,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("stale_ms = 5000", "stale_msec = 5000", "quoting.stale_msec: no such setting: a typo?"),
         ('discretionary = "desk"', 'discretionary = "dealers"', "quoting.discretionary"),
         ("port = 9878", "port = 98780", "fix.port"),
-        ('client = "client2"', 'client = "client3"', "client 'client3' of 'CLIENT2'"),
+        ('client = "client2"', 'client = "client3"', "client 'client3' of session SI->CLIENT2"),
         ('mic = "SINT"', 'mic = "SINT', "line"),
         ('policy = "ticks"', 'policy = "tick"', "'tick' is none of"),
         ('regime = "auto"', 'regime = "eu-2019"', "'eu-2019' is none of"),
