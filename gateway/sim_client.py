@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-import select
 import socket
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from gateway.fix_message import number, text
 from gateway.sim_tags import type_name
 from gateway.sim_trial import Terms
 from gateway.sim_wire import APPL_VER_ID, Account, Header, compose
+from gateway.waiting import is_readable
 
 CONNECT_WAIT_S = 5.0
 RECV_SIZE = 1 << 16
@@ -277,7 +277,7 @@ class SimClient(FixClient):
         if self.socket is None or now_s < self.reads_from_s:
             time.sleep(wait_s)
             return
-        if select.select([self.socket], [], [], wait_s)[0]:
+        if is_readable(self.socket, wait_s):
             received_ns = time.perf_counter_ns()
             try:
                 data = self.socket.recv(RECV_SIZE)

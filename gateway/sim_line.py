@@ -6,13 +6,13 @@ frame, CompIDs, SendingTime(52), the number that is due. Nothing is answered by 
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from typing import NamedTuple
 
 from gateway import fix_message as fm
 from gateway.sim_wire import Account, Fields, Header, Message, compose, cut
+from gateway.waiting import is_readable
 
 RECV_SIZE = 1 << 16
 OUT, IN, NOTE = ">", "<", "#"
@@ -141,7 +141,7 @@ class Line:
         if self._socket is None:
             raise HungUp("the connection is closed")
         left_s = until_s - time.monotonic()
-        if left_s <= 0 or not select.select([self._socket], [], [], left_s)[0]:
+        if left_s <= 0 or not is_readable(self._socket, left_s):
             if time.monotonic() >= self.deadline_s:
                 raise Silence("the case took longer than its time limit")
             raise Silence(f"nothing came within {allowed_s:g} s")

@@ -32,6 +32,13 @@ class Silence(AssertionError):
     """Nothing came."""
 
 
+def readable(sock: socket.socket, seconds: float) -> bool:
+    """Whether there is something to read; `select` would take no file number over 1,023."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(max(seconds, 0) * 1000))
+
+
 def stamp() -> str:
     """SendingTime(52), milliseconds."""
     return datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
@@ -150,7 +157,7 @@ class Client:
                     self.next_in = int(fields[34]) + 1
                 return fields
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if left <= 0 or not readable(self.socket, left):
                 raise Silence(f"{self.comp_id}: nothing came in {timeout} s")
             self.read()
 
@@ -248,7 +255,7 @@ class Member(Client):
 
     def poll(self, seconds: float = 0.0) -> None:
         """Everything that has come so far. Raises Closed."""
-        if select.select([self.socket], [], [], seconds)[0]:
+        if readable(self.socket, seconds):
             self.read()
         while (raw := self._whole()) is not None:
             self.take(parsed(raw))

@@ -6,7 +6,6 @@ It is written from the standard alone and shares nothing with the engine.
 
 import contextlib
 import re
-import select
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from gateway.waiting import is_readable
 from tests.fix_peer import SOH, framed, stamp
 
 ISIN = "DEZZ00000056"
@@ -94,7 +94,7 @@ class Peer:
     def _accept(self) -> None:
         while not self.ended:
             with contextlib.suppress(OSError, ValueError):
-                if select.select([self._listener], [], [], 0.02)[0]:
+                if is_readable(self._listener, 0.02):
                     link = self._listener.accept()[0]
                     self.connections += 1
                     self._start(self._serve, link)
@@ -103,7 +103,7 @@ class Peer:
         buffer = bytearray()
         with link, contextlib.suppress(OSError):
             while not self.ended and link.fileno() >= 0:
-                if select.select([link], [], [], 0.02)[0]:
+                if is_readable(link, 0.02):
                     data = link.recv(1 << 16)
                     if not data:
                         break

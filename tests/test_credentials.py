@@ -1,7 +1,6 @@
 """Passwords: hashes, and the process that checks them, also when it dies or gets too much."""
 
 import contextlib
-import select
 import sys
 import time
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway import credentials
 from gateway.credentials import PASSWORD_SIZE_MAX, PENDING_MAX, Checker, password_problem
+from gateway.waiting import is_readable
 
 pytestmark = pytest.mark.pure
 
@@ -37,7 +37,7 @@ def answers(of, count):
     found, deadline = [], time.monotonic() + WAIT_S
     while len(found) < count:
         assert time.monotonic() < deadline, f"{found} of {count} answers"
-        select.select([of.fileno()], [], [], 0.05)
+        is_readable(of, 0.05)
         found += of.results()
     return found
 
