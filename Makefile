@@ -44,7 +44,7 @@ test-production: $(READY)
 
 test-nojit: $(READY)
 	@echo '== interpreted: the same code without the compiler, with branch coverage of engine/'
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests -m '$(FAST) and not sockets and not pure' --cov=engine
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests -m '$(FAST) and not sockets and not pure and not heavy' --cov=engine
 
 test-bounds: $(READY)
 	@echo '== bounds-checked: compiled with a check of every index'

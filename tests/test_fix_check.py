@@ -21,6 +21,8 @@ from gateway.wire import Wire
 from tests.fix_oracle import Rules, oracle, written
 from tests.fix_text import SHARED_FIX, as_array, pairs_of, raw
 
+pytestmark = pytest.mark.heavy
+
 STAMP = "20251201-10:00:00.000"
 HEAD = f"8=FIX.4.4|9=100|35=D|49=CLIENT|56=SI|34=2|52={STAMP}|"
 TAIL = "10=000|"

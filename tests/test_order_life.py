@@ -36,6 +36,8 @@ from tests.order_rig import (
 from tests.test_oracle import to_record
 from tests.world import SECOND
 
+pytestmark = pytest.mark.heavy
+
 TTL_NS = PARAMS["desk_ttl_ns"]
 PX = 20_010_000
 

@@ -29,6 +29,8 @@ from tests.test_fix_time import NO_TIMES
 from tests.test_oracle import Engine
 from tests.world import PEGGED
 
+pytestmark = pytest.mark.heavy
+
 PEG = {"t40": "P", "t44": None, "t18": "M"}
 NO_MIDPOINT = "SI-TYPE only a peg to the midpoint (18=M or 1094=2) without offset: 40=P"
 

@@ -26,6 +26,8 @@ from tests.quote_rig import COUNT, E6, RING, Gateway, isin
 from tests.stock_dictionary import problems
 from tests.test_oracle import Engine
 
+pytestmark = pytest.mark.heavy
+
 needs_stock = pytest.mark.skipif(not SHARED_FIX.exists(), reason="no stock dictionaries here")
 VERSIONS = [*Version]
 

@@ -16,6 +16,8 @@ from tests.rfq_oracle import RfqOracle
 from tests.test_oracle import Engine, to_record
 from tests.world import SECOND, World
 
+pytestmark = pytest.mark.heavy
+
 Row = dict[str, Any]
 Make = Callable[..., tuple[str, Row]]
 

@@ -24,6 +24,8 @@ from tests.rfq_rig import OTHER_CLIENT, SECOND_SESSION, SYMBOL, V42, V44, V50, V
 from tests.stock_dictionary import problems
 from tests.test_oracle import Engine
 
+pytestmark = pytest.mark.heavy
+
 VERSIONS = [V42, V44, V50]
 NEWER = [V44, V50]
 SMALL, LARGE = 100, 2_000  # shares: automatic, with the desk

@@ -30,6 +30,8 @@ from tests.order_rig import (
 from tests.stock_dictionary import problems
 from tests.test_fix_write import execution
 
+pytestmark = pytest.mark.heavy
+
 needs_stock = pytest.mark.skipif(
     not SHARED_FIX.is_dir(), reason="../shared/data/fix is not here: no dictionary to check with"
 )
