@@ -181,7 +181,7 @@ class CrowdedVenue(Venue):
         text = re.sub(r"^orders_max = .*", f"orders_max = {orders}", path.read_text(), flags=re.M)
         rows = "".join(
             f'[[fix.sessions]]\nsender_comp_id = "SI"\ntarget_comp_id = "{name}"\n'
-            'client = "client1"\n\n'
+            'client = "client1"\nmax_latency = 3600\n\n'  # the orders are written once
             for name in names(sessions)
         )
         path.write_text(text.replace("[[clients]]", rows + "[[clients]]", 1))

@@ -27,6 +27,7 @@ from bench import echo
 from bench.venue import Venue
 from engine.jit import njit
 from gateway import syscalls as sc
+from gateway.fix_message import stamp
 
 BLOCK = 2_000  # round trips before the other gets its turn
 WARM_BLOCKS = 3
@@ -78,11 +79,12 @@ def put_checksum(message, at):
 
 
 def order_message(isin: str, theirs: str, ours: str) -> tuple[np.ndarray, np.ndarray]:
-    """An IOC market order and the places in it that change from one to the next."""
+    """An IOC market order, sent now, and the places in it that change from one to the next."""
+    now = stamp(time.time_ns())
     body = (
-        f"35=D|34={'0' * SEQ_DIGITS}|49={theirs}|52=20260101-00:00:00.000000|56={ours}|"
+        f"35=D|34={'0' * SEQ_DIGITS}|49={theirs}|52={now}|56={ours}|"
         f"11={'0' * CLORDID_DIGITS}|21=1|22=4|38=10|40=1|48={isin}|54=1|55={isin}|59=3|"
-        f"60=20260101-00:00:00.000000|"
+        f"60={now}|"
     ).replace("|", "\x01")
     text = f"8=FIX.4.4\x019={len(body)}\x01{body}10=000\x01"
     places = [text.index(f"\x01{tag}=") + len(tag) + 2 for tag in ("11", "34", "54", "10")]
