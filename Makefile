@@ -44,7 +44,8 @@ test-production: $(READY)
 
 test-nojit: $(READY)
 	@echo '== interpreted: the same code without the compiler, with branch coverage of engine/'
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests -m '$(FAST) and not sockets and not pure and not heavy' --cov=engine
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests --cov=engine \
+	  -m '$(FAST) and not sockets and not pure and not heavy'
 
 test-bounds: $(READY)
 	@echo '== bounds-checked: compiled with a check of every index'
