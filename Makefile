@@ -49,7 +49,8 @@ test-nojit: $(READY)
 
 test-bounds: $(READY)
 	@echo '== bounds-checked: compiled with a check of every index'
-	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests -m '$(FAST) and not pure'
+	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests \
+	  -m '$(FAST) and not sockets and not pure'
 
 test-kill: $(READY)
 	@echo '== kill: recovery after a killed server'
