@@ -18,7 +18,7 @@ from gateway.config import CONFIG_FILE
 from gateway.fix_message import Header, write
 from refdata.sample import INSTRUMENTS_FILE, sample_prices
 
-START_WAIT_S = 120
+START_WAIT_S = 600  # the first start compiles
 
 
 class Venue:

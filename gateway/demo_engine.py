@@ -17,7 +17,7 @@ from gateway.config import Config
 from gateway.errors import UserError
 from gateway.journal_files import Reader, open_segment
 
-START_WAIT_S = 150.0  # its first start may compile
+START_WAIT_S = 600.0  # its first start may compile
 STOP_WAIT_S = 15.0
 LOG_FILE = "server.log"
 LOG_LINES = 12

@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SI = (sys.executable, "-m", "gateway")
-READY_S = 240.0  # the first start may compile
+READY_S = 600  # the first start compiles
 FEED_S = 30.0  # the loop takes a datagram at once; a busy machine takes its time
 UDP_TABLE = Path("/proc/net/udp")
 
