@@ -226,7 +226,8 @@ class Logons:
         self._answer(session_id, heartbeat, True, settings)
 
     def tick(self, now_ns: int) -> None:
-        """Connections that are gone await nothing any more."""
+        """A child that died makes nothing readable; connections that are gone await nothing."""
+        self.checked()
         rows = self.server.wire.connections
         for connection_id, waiting in list(self.pending.items()):
             if rows[connection_id]["opened_ns"] != waiting.opened_ns:
