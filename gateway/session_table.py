@@ -43,6 +43,7 @@ class SessionTable:
         self.rows: dict[SessionId, int] = {}
         self.settings: dict[int, Session] = {}
         self.schedules: dict[int, schedule.Schedule] = {}
+        self._windows: dict[int, tuple[int, int, bool]] = {}  # since, until, whether it is open
         self._slots: dict[tuple[Path | None, Path | None, str], int] = {}
         self._dictionaries: dict[int, Dictionary] = {}
         self.config = server.config
@@ -57,7 +58,12 @@ class SessionTable:
 
     def is_open(self, session_id: int, now_ns: int) -> bool:
         """Whether the session may be logged on now."""
-        return schedule.is_open(self.schedules[session_id], now_ns)
+        since_ns, until_ns, found = self._windows.get(session_id, (0, 0, False))
+        if not since_ns <= now_ns < until_ns:
+            plan = self.schedules[session_id]
+            until_ns, found = schedule.next_change_ns(plan, now_ns), schedule.is_open(plan, now_ns)
+            self._windows[session_id] = now_ns, until_ns, found
+        return found
 
     def is_same(self, session_id: int, now_ns: int) -> bool:
         """Whether the numbers are still those of the schedule's current window."""
@@ -122,6 +128,7 @@ class SessionTable:
         self.rows[session.id] = row
         self.settings[row] = session
         self.schedules[row] = schedule.from_settings(session)
+        self._windows.pop(row, None)
         live = wire.sessions[row]
         live["rules"] = slot
         live["strict"] = int(session.validation == "strict")
