@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gateway.server import Server
 
 SECOND_NS = 1_000_000_000
-LOGON_WAIT_NS = 10 * SECOND_NS  # a connection that has not logged on by then is closed
 LINGER_NS = 2 * SECOND_NS  # for a last message to be read
 
 log = structlog.get_logger()
@@ -130,6 +129,7 @@ class Connections:
     def tick(self, now_ns: int) -> None:
         """Slow readers, those that never log on, those that have been told goodbye."""
         rows = self.server.wire.connections
+        logon_wait_s = self.server.session_table.logon_wait_s
         for connection_id in np.flatnonzero(rows["fd"] >= 0).tolist():
             row = rows[connection_id]
             age_ns = now_ns - int(row["opened_ns"])
@@ -139,8 +139,8 @@ class Connections:
                     self.close(connection_id, "said goodbye")
             elif row["slow"]:
                 self._drop_slow(connection_id)
-            elif row["session"] < 0 and not 0 <= age_ns <= LOGON_WAIT_NS:
-                self.close(connection_id, "no Logon within 10 seconds")
+            elif row["session"] < 0 and not 0 <= age_ns <= logon_wait_s * SECOND_NS:
+                self.close(connection_id, f"no Logon within {logon_wait_s} seconds")
 
     def _drop_slow(self, connection_id: int) -> None:
         """Say why behind all that is owed: there is room kept for it."""

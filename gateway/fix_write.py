@@ -20,7 +20,6 @@ from gateway.fix_read import byte_sum
 
 SOH = 1
 HEAD_ROOM = 24
-STAMP_SIZE = 24  # in microseconds
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
 EIGHT_DIGITS = 10**8

@@ -47,7 +47,7 @@ from gateway.wire import SessionState, Wake
 _NEW_ORDER, _REPLACE, _CANCEL, _STATUS, _RFQ = (ord(letter) for letter in "DGFHR")
 _HEARTBEAT, _TEST, _BUSINESS_REJECT = (ord(letter) for letter in "01j")
 _YES = ord("Y")
-LEFT, DONE, AGAIN = 0, 1, 2  # what became of a message: Python's, done, not done whole yet
+LEFT, DONE = 0, 1  # what became of a message: Python's, or done
 SECOND_NS = 1_000_000_000
 _T45 = fix_bytes("45=")
 _T372 = fix_bytes("|372=")

@@ -9,13 +9,14 @@ from engine import step
 from engine.jit import njit
 from gateway import echo
 from gateway.fix_read import tokenize
-from gateway.inbound import AGAIN, DONE, LEFT, leave, msg_type_of, take_number, was_sent_before
+from gateway.inbound import DONE, LEFT, leave, msg_type_of, take_number, was_sent_before
 from gateway.mass_request import cancel_piece, status_piece
 from gateway.order_entry import read_mass_cancel, read_mass_status, read_replace
 from gateway.quote_entry import is_quote_message, read_quote_message
 from gateway.recorder import emit, journal_event, on_message_in, on_quote_message
 from gateway.wire import Version
 
+AGAIN = 2  # what became of a request, besides LEFT and DONE: a piece of it is done
 _REPLACE, _MASS_CANCEL, _MASS_STATUS = ord("G"), ord("q"), ord("A") | ord("F") << 8
 
 #: MsgType(35) of what is done here, by version.

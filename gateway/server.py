@@ -287,8 +287,8 @@ class Server:
         wire = self.wire
         wire.rx[CONNECTIONS_MAX, : len(raw)] = np.frombuffer(raw, np.uint8)
         wire.connections[CONNECTIONS_MAX]["session"] = session_id
-        done = inbound.AGAIN
-        while done == inbound.AGAIN:
+        done = requests.AGAIN
+        while done == requests.AGAIN:
             self.make_room()
             done = requests.on_request(
                 self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, len(raw),

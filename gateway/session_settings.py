@@ -200,7 +200,6 @@ class Session(BaseModel):
     quotes: Literal["none", "quote", "mass_quote", "market_data"] = "none"
     quote_instruments: list[str] = ["*"]  # ISINs; "*" alone: all
     quote_interval_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0  # 0: every change
-    ioi: bool = False
 
     # --- access ---------------------------------------------------------------------------
     username: Annotated[str, Field(max_length=64, pattern=r"^[ -~]*$")] = ""  # Username(553)

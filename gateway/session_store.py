@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from gateway.errors import UserError
 from gateway.session_settings import Session, SessionId, as_data, in_words
+from refdata.folders import sync_folder
 
 FILE = "sessions.json"
 VERSION = 1
@@ -145,13 +146,4 @@ def write(directory: Path, stored: Stored) -> None:
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise
-    _sync_folder(directory)
-
-
-def _sync_folder(directory: Path) -> None:
-    """The new name of the file lasts as well."""
-    number = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync_folder(directory)

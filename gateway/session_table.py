@@ -48,6 +48,11 @@ class SessionTable:
         self._dictionaries: dict[int, Dictionary] = {}
         self.config = server.config
 
+    @property
+    def logon_wait_s(self) -> int:
+        """How long a connection may take to say whose it is: the longest of all sessions."""
+        return max((session.logon_timeout for session in self.settings.values()), default=10)
+
     # --- asked on the way ---------------------------------------------------------------------
 
     def find(self, begin: str | None, ours: str | None, theirs: str | None) -> int:

@@ -83,7 +83,7 @@ client = "client2"
 # requires_orig_sending_time = true   # with PossDupFlag(43)=Y
 # heart_bt_int_min = 0                # seconds that a Logon may ask for
 # heart_bt_int_max = 3600
-# logon_timeout = 10                  # seconds
+# logon_timeout = 10                  # seconds; of all sessions the longest counts
 # logout_timeout = 2
 # cancel_on_disconnect = false        # true: orders with the desk are cancelled
 # orders_per_second = 0               # 0: no throttle
@@ -93,7 +93,6 @@ client = "client2"
 # quotes = "none"                     # quote, mass_quote or market_data: sent without asking
 # quote_instruments = ["*"]           # ISINs; * for all
 # quote_interval_ms = 0               # 0: every change
-# ioi = false                         # true: indications of interest
 # username = ""                       # 553 of the Logon; with the hash of 554, which
 # password_hash = "$argon2id$..."     # `si session password DIR TARGET --print` makes
 # allowed_remote_addresses = []       # such as "10.1.0.0/16"; none: from anywhere

@@ -8,7 +8,7 @@ import numpy as np
 
 from gateway import inbound, wire
 from gateway.dictionary import Dictionary, Group, Member, shipped
-from gateway.requests import REQUESTS, on_request
+from gateway.requests import AGAIN, REQUESTS, on_request
 from gateway.rule_tables import put_rules
 from gateway.wire import (
     BEGIN_STRINGS,
@@ -149,8 +149,8 @@ def drain(
             return wake
         wires.rx[CONNECTIONS_MAX, :size] = as_array(raw)
         wires.connections[CONNECTIONS_MAX]["session"] = session_id
-        done = inbound.AGAIN
-        while done == inbound.AGAIN:
+        done = AGAIN
+        while done == AGAIN:
             done = on_request(*everything, CONNECTIONS_MAX, size, now_ns, policy)
         if done == inbound.LEFT:
             return wake

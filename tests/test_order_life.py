@@ -15,8 +15,8 @@ from engine.enums import DeskState, OrderState, Reason
 from engine.limits import MASS_MAX
 from engine.tables import rebuild_indexes
 from gateway import mass_request
-from gateway.inbound import AGAIN, DONE
-from gateway.requests import on_request
+from gateway.inbound import DONE
+from gateway.requests import AGAIN, on_request
 from gateway.wire import CONNECTIONS_MAX
 from tests import rig
 from tests.firm import NOW_NS, PARAMS, firm

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from refdata import isin
+from refdata.folders import sync_folder
 from refdata.rows import refused
 
 FILE_NAME = "si-status.jsonl"
@@ -347,16 +348,7 @@ def _append(fd: int, path: Path, size: int, line: bytes) -> None:
             raise OSError("the disk is full: the entry was not recorded")
         os.fsync(fd)
         if size == 0:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError:
         os.ftruncate(fd, size)
         raise
-
-
-def _sync_folder(directory: Path) -> None:
-    """A new file's name survives a crash only with its folder written out."""
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
