@@ -114,6 +114,7 @@ class Connections:
         loop.flush(self.server.wire, connection_id)
         self.release(connection_id, why)
         row["closing"] = 1
+        row["rx_start"] = row["rx_end"] = 0  # what came behind it is nobody's
         row["opened_ns"] = self.server.now_ns()
         self._end_ours(connection_id)
 

@@ -104,7 +104,9 @@ class Resends:
             del self.backlog[session_id]
             if rows[0]["quotes"]:
                 server.subscriptions.renew(session_id)
-        elif state != resend.OWED:
+        elif state == resend.OWED:
+            server.wire.loop[0]["next_second_ns"] = 0  # look again in a tenth of a second
+        else:
             self.busy = True
 
     def _use(self, session_id: int, count: int) -> None:
