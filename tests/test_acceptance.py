@@ -196,6 +196,14 @@ def test_2c_number_too_low(peer: Peer) -> None:
     assert "too low" in peer.goodbye()[58]
 
 
+def test_2c_what_follows_the_end_is_not_read(peer: Peer) -> None:
+    peer.answers(1)
+    low = peer.message("0", seq=2)
+    again = peer.message("A", [(98, 0), (108, 30)], seq=3)
+    peer.raw(low + again + peer.message("1", [(112, "x")], seq=4))
+    assert "too low" in peer.goodbye()[58]
+
+
 def test_2d_garbled_is_ignored(peer: Peer) -> None:
     raw = peer.message("1", [(112, "bad")])
     peer.raw(raw[:-4] + b"000\x01" if raw[-4:-1] != b"000" else raw[:-4] + b"001\x01")

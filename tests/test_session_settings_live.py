@@ -1,9 +1,12 @@
 """What a session's settings do, from outside: each setting on a session of its own."""
 
 import itertools
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +100,28 @@ def test_no_other_does(new: New, fields: list[tuple[int, object]]) -> None:
     peer.connect()
     peer.send("A", [(98, 0), (108, 30), *fields])
     assert "wrong" in peer.goodbye()[58]
+
+
+def test_a_checker_that_died_is_replaced(engine: Engine, new: New) -> None:
+    peer = new("SECRET")
+    peer.next_out, right = 1, [(553, "desk"), (554, PASSWORD), (141, "Y")]
+    peer.logon(*right)
+    peer.close()
+    assert engine.process is not None
+    server = engine.process.pid
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    assert children
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    time.sleep(0.1)
+    peer.next_out = 1
+    peer.connect()
+    peer.send("A", [(98, 0), (108, 30), *right])
+    assert peer.receive()[35] in ("5", "A")  # the one that it had been asked for is refused
+    peer.close()
+    time.sleep(0.2)
+    peer.next_out = 1
+    peer.logon(*right)
 
 
 def test_no_password_is_kept(engine: Engine, new: New) -> None:
