@@ -5,6 +5,7 @@ compiling took minutes. A handle is one: the address of a small map of addresses
 `tables.orders` reads the same interpreted (an attribute) and compiled (an array made on the spot).
 """
 
+import hashlib
 from typing import Any, ClassVar
 
 import numba
@@ -31,7 +32,9 @@ class HandleType(types.Type):
     def __init__(self, name: str, fields: tuple[tuple[str, Any], ...]) -> None:
         self.fields = fields
         described = ", ".join(f"{field}: {kind.mangling_args}" for field, kind in fields)
-        super().__init__(name=f"Handle({name}: {described})")
+        # short, since the names of all compiled functions that take it are made of its name
+        digest = hashlib.sha256(described.encode()).hexdigest()[:16]
+        super().__init__(name=f"{name}_{digest}")
 
     def field(self, name: str) -> tuple[int, Any]:
         """Position and type of an array; KeyError where there is none."""

@@ -15,32 +15,11 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.codegen import CPUCodeLibrary
-from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
-_depth = [0]  # of functions being compiled, each for the one before
-_compile, _optimize = Dispatcher.compile, CPUCodeLibrary._optimize_final_module
+from engine import lean
 
-
-def _compile_counted(dispatcher: Any, signature: Any) -> Any:
-    _depth[0] += 1
-    try:
-        return _compile(dispatcher, signature)
-    finally:
-        _depth[0] -= 1
-
-
-def _optimize_outermost(library: Any) -> None:
-    """Whole-module optimisation, only of what Python calls: it has all the code of what it calls,
-    and optimising that again at each level on the way took 100 of 290 s.
-    """
-    if _depth[0] <= 1:
-        _optimize(library)
-
-
-Dispatcher.compile = _compile_counted  # type: ignore[assignment,method-assign]
-CPUCodeLibrary._optimize_final_module = _optimize_outermost
+lean.install()
 
 SOURCES = Path(__file__).resolve().parent.parent
 PACKAGES = ("engine", "gateway", "refdata", "bench")
