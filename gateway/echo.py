@@ -35,9 +35,15 @@ for _version, _tags in (
     _TAGS[_version, : len(_tags)] = _tags
 
 
+def given_back(version: Version, bits: int) -> frozenset[int]:
+    """Single fields that come back in a version without being asked for, by `OutTag` bits."""
+    tags = frozenset(int(tag) for tag in _TAGS[version] if tag != 0)
+    return tags | {1724} if bits & _ORDER_ORIGINATION else tags
+
+
 @inlined
 def collect(wire, buffer, generation, session_id, start, size):
-    """Fill `wire.echo` from the order in `buffer[start:]`, whose fields are in the table."""
+    """Fill `wire.echo` from the order in `buffer[start:]`, whose fields are in the tables."""
     if wire.sessions[session_id]["out_tags"] & ECHO != 0:
         _collect(wire, buffer, generation, session_id, start, size)
 
@@ -69,7 +75,7 @@ def _collect(wire, buffer, generation, session_id, start, size):
         if tag == 0:
             break
         if tag >= TAG_MAX:
-            at = _put_large(out, at, buffer, start, end, tag)
+            at = _put_large(out, at, buffer, wire.parts, wire.loop[0]["parts"], tag)
         elif has(fields, generation, tag):
             at = _put_field(out, at, buffer, fields, tag)
     wire.loop[0]["echo_size"] = at
@@ -87,14 +93,19 @@ def _copy_field(out, at, buffer, begin, end):
 
 @njit
 def _put_field(out, at, buffer, fields, tag):
-    """A field of the table; its tag stands before its value."""
-    value = fields[tag, 1]
+    """A field of the table."""
+    return _put_value(out, at, buffer, tag, fields[tag, 1], fields[tag, 2])
+
+
+@njit
+def _put_value(out, at, buffer, tag, value, size):
+    """A field whose value stands at `value`; its tag stands before it."""
     begin = value - 2
     left = tag // 10
     while left > 0:
         begin -= 1
         left //= 10
-    return _copy_field(out, at, buffer, begin, value + fields[tag, 2])
+    return _copy_field(out, at, buffer, begin, value + size)
 
 
 @njit
@@ -116,14 +127,11 @@ def _tag_at(buffer, at, end):
 
 
 @njit
-def _put_large(out, at, buffer, start, end, wanted):
-    """A field whose tag is too large for the table: looked for from the start."""
-    begin = start
-    while begin < end:
-        behind = _field_end(buffer, begin, end)
-        if _tag_at(buffer, begin, behind) == wanted:
-            return _copy_field(out, at, buffer, begin, behind)
-        begin = behind + 1
+def _put_large(out, at, buffer, parts, count, wanted):
+    """A field whose tag is too large for the table: the first of all that has it."""
+    for i in range(count):
+        if parts[i, 0] == wanted:
+            return _put_value(out, at, buffer, wanted, parts[i, 1], parts[i, 2])
     return at
 
 

@@ -182,7 +182,8 @@ def _read_again(wire, kind, session_id, buffer, start, size):
     loop = wire.loop[0]
     loop["generation"] += 1
     generation = loop["generation"]
-    tokenize(buffer, start, size, wire.fields, wire.parts, generation)
+    _, _, count = tokenize(buffer, start, size, wire.fields, wire.parts, generation)
+    loop["parts"] = count
     if echoed:
         echo.collect(wire, buffer, generation, session_id, start, size)
     else:

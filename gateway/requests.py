@@ -40,7 +40,8 @@ def on_request(tables, outbox, wire, journal, connection_id, size, ts_ns, policy
     loop["cold_tag"] = 0
     generation = loop["generation"]
     buffer = wire.rx[connection_id]
-    tokenize(buffer, 0, size, wire.fields, wire.parts, generation)
+    _, _, count = tokenize(buffer, 0, size, wire.fields, wire.parts, generation)
+    loop["parts"] = count
     session_id = wire.connections[connection_id]["session"]
     session = wire.sessions[session_id]
     seq = session["next_in"]

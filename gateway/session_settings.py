@@ -26,7 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.wire import COMP_ID_SIZE_MAX, TAG_MAX
+from gateway.dictionary import TAG_NUMBER_MAX
+from gateway.wire import COMP_ID_SIZE_MAX
 from refdata import isin as isins
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -47,6 +48,9 @@ REPORT_TAGS = frozenset(
         "369 434 574 627 639 1128 1129 1156 2524"
     ).split()
 )
+
+#: Of the groups that come back whole by themselves: one field of them alone would be malformed.
+GROUP_TAGS = frozenset((453, 447, 448, 452, 2376, 523, 802, 803, 2593, 2594, 2595))
 
 #: An encoded argon2 hash; what it costs to check is bounded, as the hash itself says it.
 HASH_FORM = re.compile(
@@ -298,10 +302,12 @@ def _of_version(session: Session) -> Iterator[str]:
 
 def _of_messages(session: Session) -> Iterator[str]:
     for tag in session.echo_tags:
-        if not 1 <= tag < TAG_MAX:
-            yield f"echo_tags: {tag} is not from 1 to {TAG_MAX - 1}, larger ones are not read"
+        if not 1 <= tag <= TAG_NUMBER_MAX:
+            yield f"echo_tags: {tag} is not from 1 to {TAG_NUMBER_MAX}, which is what is read"
         elif tag in REPORT_TAGS:
             yield f"echo_tags: {tag} is written by the report itself: leave it out"
+        elif tag in GROUP_TAGS:
+            yield f"echo_tags: {tag} is of a group, which comes back whole or not: leave it out"
     if len(set(session.echo_tags)) != len(session.echo_tags):
         yield "echo_tags: a tag is there twice"
 

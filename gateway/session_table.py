@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import schema
-from gateway import fix_check, recorder, schedule
+from gateway import echo, fix_check, recorder, schedule
 from gateway.dictionary import Dictionary, load, shipped
 from gateway.errors import UserError
 from gateway.rule_tables import DICTIONARIES_MAX, put_rules
@@ -120,15 +120,16 @@ class SessionTable:
         if row >= len(wire.sessions):
             raise UserError(f"session {session.id}: no room, {row} are known already")
         slot = self._slot(session)
+        out_tags = _out_tags(session, self._dictionaries[slot])
         self._set(
-            row, session.id, now_ns, session.echo_tags,
+            row, session.id, now_ns, echo_tags(session, out_tags),
             client=server.client_id(session.client),
             status=SessionStatus.ACTIVE if session.enabled else SessionStatus.PAUSED,
             version=VERSION_OF[session.begin_string],
             precision=session.timestamp_precision,
             fill_style=int(session.fill_style == "1/2"),
             last_processed=int(session.enable_last_msg_seq_num_processed),
-            out_tags=_out_tags(session, self._dictionaries[slot]),
+            out_tags=out_tags,
         )  # fmt: skip
         self.rows[session.id] = row
         self.settings[row] = session
@@ -273,6 +274,12 @@ class SessionTable:
         if row < 0 or self.server.wire.sessions[row]["status"] == SessionStatus.REMOVED:
             raise UserError(f"no session {session_id}")
         return row
+
+
+def echo_tags(session: Session, out_tags: int) -> list[int]:
+    """Those of the session's `echo_tags` that do not come back anyway: none is said twice."""
+    anyway = echo.given_back(VERSION_OF[session.begin_string], out_tags)
+    return [tag for tag in session.echo_tags if tag not in anyway]
 
 
 def _out_tags(session: Session, dictionary: Dictionary) -> int:

@@ -12,7 +12,9 @@ from engine.enums import ExecKind, PegMid, Reason
 from engine.limits import ECHO_SIZE_MAX
 from gateway.fix_check import GROUP_COUNT_WRONG, GROUP_OUT_OF_ORDER
 from gateway.fix_read import FORMAT_INCORRECT
-from gateway.wire import OutTag, Version
+from gateway.session_settings import Session
+from gateway.session_table import echo_tags
+from gateway.wire import BEGIN_STRINGS, VERSION_OF, OutTag, Version
 from tests import rig
 from tests.firm import NOW_NS, firm, order, venue_quote
 from tests.fix_text import pairs_of
@@ -249,6 +251,35 @@ def test_a_session_gets_what_its_dictionary_knows(bits: OutTag, missing: set[str
     orders = echoes(out_tags=ALL_TAGS & ~bits)
     [found] = sent_back(orders, lambda: orders.order("A", SAID + PARTIES))
     assert found == [word for word in ALL_44 if word not in missing]
+
+
+def test_what_stands_within_data_is_no_field() -> None:
+    orders = echoes()
+    found = sent_back(
+        orders,
+        lambda: orders.order("A", "354=8|355=a|9952=x|20001=y|9952=z|"),
+        lambda: orders.replace("B", "A", "20001=" + "y" * 99 + "|354=9|355=a|20001=x|9952=z|"),
+        lambda: orders.send("H", {11: "B", 54: "1"}),
+    )
+    anew = ["9952=z", "20001=" + "y" * 99]
+    assert found == [["9952=z", "20001=y"], anew, anew]
+    orders.check_replay()
+
+
+@pytest.mark.parametrize("begin", BEGIN_STRINGS.values())
+@pytest.mark.parametrize("bits", [OutTag.ECHO, ALL_TAGS])
+def test_what_comes_back_anyway_is_not_said_twice(begin: Any, bits: int) -> None:
+    """Also where a person asks for it: a tag twice makes a report malformed."""
+    version = VERSION_OF[begin]
+    asked = [9_952, 1, 1_724, 109, 581, 18, 5_555]
+    settings = Session(
+        begin_string=begin, sender_comp_id="SI", target_comp_id="C", client="c", echo_tags=asked
+    )
+    tags = echo_tags(settings, bits)
+    orders = Orders(version, bits, echo_tags=tuple(tags), rules=rig.NO_FIELDS)
+    fields = [f"{tag}={tag}" for tag in asked]
+    [found] = sent_back(orders, lambda: orders.order("A", "|".join(fields) + "|"))
+    assert sorted(found) == sorted(fields)
 
 
 def test_fix_42_has_no_parties() -> None:
