@@ -14,7 +14,9 @@ FUZZ_READY := .venv-fuzz/.ready
 PIP := -m pip --disable-pip-version-check -qq
 
 # A leg that runs no test fails: pytest then exits with 5.
+# Side by side, but for tests that talk to an engine of their own: it wants a core.
 PYTEST := $(BIN)/python -m pytest -q
+SIDE_BY_SIDE := -n 2 --dist loadfile
 FAST := not slow and not kill and not quickfix
 
 .DEFAULT_GOAL := help
@@ -40,16 +42,17 @@ test: test-production test-nojit test-bounds
 
 test-production: $(READY)
 	@echo '== production: as compiled for use'
-	@$(PYTEST) tests bench -m 'not kill and not quickfix'
+	@$(PYTEST) tests bench $(SIDE_BY_SIDE) -m '$(FAST) and not sockets'
+	@$(PYTEST) tests bench -m '(slow or sockets) and not kill and not quickfix'
 
 test-nojit: $(READY)
 	@echo '== interpreted: the same code without the compiler, with branch coverage of engine/'
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests --cov=engine \
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) tests $(SIDE_BY_SIDE) --cov=engine \
 	  -m '$(FAST) and not sockets and not pure and not heavy'
 
 test-bounds: $(READY)
 	@echo '== bounds-checked: compiled with a check of every index'
-	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests \
+	@NUMBA_BOUNDSCHECK=1 SI_CACHE_DIR="$$PWD/.cache/bounds" $(PYTEST) tests $(SIDE_BY_SIDE) \
 	  -m '$(FAST) and not sockets and not pure'
 
 test-kill: $(READY)

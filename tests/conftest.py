@@ -10,6 +10,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# pytest-xdist sets it; a console would keep to it where a test sets another for one command
+os.environ.pop("COLUMNS", None)
+
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile("free", derandomize=False, deadline=None, max_examples=1_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
