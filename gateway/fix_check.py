@@ -9,6 +9,10 @@ that needs them ends.
 know or does not have in this message, and lets fields stand in any order: a tag nobody asked about
 must not destroy an order. In both, what is known must be well written, groups must be as long as
 they say and required fields must be there.
+
+Messages of a session look alike. The *shape* of one that was fine (its tags and the lengths of its
+groups, in their order) is remembered, and the next of the same shape is fine if its values are:
+that is two thirds of the work saved.
 """
 
 from engine.jit import inlined, njit, peek
@@ -22,6 +26,7 @@ from gateway.fix_read import (
 from gateway.fix_values import FINE, check_value, is_text
 from gateway.rule_tables import (
     COUNTS,
+    DICTIONARIES_MAX,
     GROUP_SHIFT,
     HEADER,
     IN_HEADER,
@@ -30,6 +35,10 @@ from gateway.rule_tables import (
     LEVEL_WORDS,
     MSG_TYPES,
     ORDER_MASK,
+    SHAPE_FIELDS_MAX,
+    SHAPE_HEAD,
+    SHAPE_WORDS,
+    SHAPES,
     TAG_MAX,
     TRAILER,
     find_place,
@@ -42,6 +51,7 @@ UNKNOWN_TYPE = -2  # no such MsgType(35) in the dictionary: 35=j or 373=11, as t
 TAG_NOT_DEFINED, OUT_OF_ORDER, GROUP_OUT_OF_ORDER, GROUP_COUNT_WRONG = 2, 14, 15, 16
 
 _CHECK_SUM = 10
+_OTHER_SHAPE = -3  # instead of a reason: what is remembered does not help
 _IN_HEADER, _IN_BODY, _IN_TRAILER = 0, 1, 2  # where in the message a field stands
 
 
@@ -60,6 +70,65 @@ def check_message(wire, slot, strict, buffer, count):
     body = _level_of_type(wire, slot, buffer, parts[2, 1], parts[2, 2])
     if body == 0:
         return UNKNOWN_TYPE, 35
+    kind = 1 + 2 * (body * DICTIONARIES_MAX + slot) + strict
+    shape = wire.rule_shapes[
+        (body + 7 * count + 31 * parts[count // 2, 0] + 127 * parts[count - 2, 0]) % SHAPES
+    ]
+    if shape[0] == kind and shape[1] == count:
+        problem, tag = _check_values(wire, slot, shape, buffer, count)
+        if problem != _OTHER_SHAPE:
+            return problem, tag
+    problem, tag = _check_fields(wire, slot, strict, body, buffer, count)
+    if problem == FINE and count <= SHAPE_FIELDS_MAX:
+        _remember(wire, slot, shape, kind, buffer, count)
+    return problem, tag
+
+
+@inlined
+def _check_values(wire, slot, shape, buffer, count):
+    """Check a message whose tags may be those of one that was fine: then its values are left.
+
+    _OTHER_SHAPE where a tag differs, or the length of a group.
+    """
+    parts = wire.parts
+    at = SHAPE_HEAD
+    for i in range(count):
+        tag, word = parts[i, 0], shape[at + 1]
+        if tag != shape[at]:
+            return _OTHER_SHAPE, 0
+        if word != 0:
+            problem = check_value(wire, slot, word, buffer, parts[i, 1], parts[i, 2])
+            if problem != FINE:
+                return problem, tag
+            if word & COUNTS != 0:
+                entries, _ = read_int(buffer, parts[i, 1], parts[i, 2])
+                if entries != shape[at + 2]:
+                    return _OTHER_SHAPE, 0
+        at += SHAPE_WORDS
+    return FINE, 0
+
+
+@njit
+def _remember(wire, slot, shape, kind, buffer, count):
+    """Keep tags, rule words and lengths of groups of a message that is fine."""
+    parts = wire.parts
+    at = SHAPE_HEAD
+    for i in range(count):
+        tag = parts[i, 0]
+        index = tag if tag < TAG_MAX else find_place(wire, slot, LARGE_TAGS, tag)
+        shape[at] = tag
+        shape[at + 1] = wire.rule_tags[slot, index] if tag != _CHECK_SUM else 0
+        if shape[at + 1] & COUNTS != 0:
+            shape[at + 2], _ = read_int(buffer, parts[i, 1], parts[i, 2])
+        at += SHAPE_WORDS
+    shape[0] = kind
+    shape[1] = count
+
+
+@njit
+def _check_fields(wire, slot, strict, body, buffer, count):
+    """Check a message field by field; `body` is the level of its type."""
+    parts = wire.parts
     tags = wire.rule_tags[slot]
     members = wire.rule_members[slot]
     seen = wire.rule_seen[0]

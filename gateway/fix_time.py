@@ -4,9 +4,14 @@ What `fix_check` let pass is well written where the dictionary knows the field a
 readers rely on nothing.
 """
 
-from engine.jit import inlined, njit, peek
+from engine.jit import inlined, njit, peek, peek_word, signed, unsigned
 
 DAY_NS = 86_400 * 10**9
+_DIGITS = unsigned(0x3030303030303030)  # "00000000"
+_CLOCK = unsigned(0x30303A30303A3030)  # "00:00:00"
+_COLONS = unsigned(0x0000FF0000FF0000)  # where they stand in it
+_SIXES, _UPPERS = unsigned(0x0606060606060606), unsigned(0xF0F0F0F0F0F0F0F0)
+_TEN, _EIGHT, _ZERO = unsigned(10), unsigned(8), unsigned(0)
 LAST_YEAR = 2200  # nanoseconds since 1970 end in 2262: "never" is often written as year 9999
 
 
@@ -20,14 +25,11 @@ def read_time(buffer, start, size):
     if size < 17 or size == 18 or size > 27:
         return 0, False
     day, good = read_day(buffer, start)
-    hour = _digits(buffer, start + 9, 2)
-    minute = _digits(buffer, start + 12, 2)
-    second = _digits(buffer, start + 15, 2)
-    if not good or hour < 0 or hour > 23 or minute < 0 or minute > 59:
+    clock, written = _pairs(peek_word(buffer, start + 9), _CLOCK)
+    hour, minute, second = clock & 255, clock >> 24 & 255, clock >> 48 & 255
+    if not good or not written or hour > 23 or minute > 59 or second > 60:
         return 0, False
-    if second < 0 or second > 60 or peek(buffer, start + 8) != 45:
-        return 0, False
-    if peek(buffer, start + 11) != 58 or peek(buffer, start + 14) != 58:
+    if peek(buffer, start + 8) != 45:
         return 0, False
     nanos = 0
     if size > 17:
@@ -46,10 +48,17 @@ def read_day(buffer, at):
 
     Proleptic Gregorian, "days from civil": years begin in March.
     """
-    year = _digits(buffer, at, 4)
-    month = _digits(buffer, at + 4, 2)
-    day = _digits(buffer, at + 6, 2)
-    if year < 1970 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
+    date, written = _pairs(peek_word(buffer, at), _DIGITS)
+    year = (date & 255) * 100 + (date >> 16 & 255)
+    month, day = date >> 32 & 255, date >> 48 & 255
+    if (
+        not written
+        or year < 1970
+        or month < 1
+        or month > 12
+        or day < 1
+        or day > _month_days(year, month)
+    ):
         return 0, False
     shifted = min(year, LAST_YEAR)
     if month <= 2:
@@ -57,6 +66,19 @@ def read_day(buffer, at):
         month += 12
     of_year = (153 * (month - 3) + 2) // 5 + day - 1
     return 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468, True
+
+
+@inlined
+def _pairs(word, like):
+    """Eight bytes written like `_DIGITS` or `_CLOCK`: `(numbers, good)`.
+
+    Byte i of the numbers is what the digits at i and i + 1 say: all lanes at once, none above 99.
+    """
+    lanes = word ^ like
+    good = (lanes | lanes + _SIXES) & _UPPERS == _ZERO
+    if like == _CLOCK:
+        good = good and lanes & _COLONS == _ZERO
+    return signed(lanes * _TEN + (lanes >> _EIGHT)) if good else 0, good
 
 
 @njit

@@ -22,6 +22,7 @@ from gateway.fix_read import (
     REQUIRED_TAG_MISSING,
     VALUE_INCORRECT,
     has,
+    is_printable,
     read_decimal,
     read_int,
     read_px_e6,
@@ -348,8 +349,4 @@ def _currency(buffer, fields):
 @njit
 def _is_printable(buffer, fields, tag):
     """Whether a text has no control bytes: packed text ends at a zero."""
-    start = fields[tag, 1]
-    for i in range(start, start + fields[tag, 2]):
-        if peek(buffer, i) < 32:
-            return False
-    return True
+    return is_printable(buffer, fields[tag, 1], fields[tag, 2])

@@ -30,6 +30,8 @@ SETS_MAX = 1024  # fields with a list of values
 REQUIRED_MAX = 4096
 PLACES_MAX = 1 << 16  # of the hash table, at most half full
 DEPTH_MAX = 6  # groups within groups
+# Shapes of messages that were fine: kind and number of fields, then tag, word and length for each.
+SHAPES, SHAPE_FIELDS_MAX, SHAPE_HEAD, SHAPE_WORDS = 64, 48, 2, 3
 
 # How a value is written.
 (
@@ -100,6 +102,8 @@ def allocate_rules() -> dict[str, np.ndarray]:
         "rule_seen": np.zeros((DEPTH_MAX + 1, INDEX_MAX), np.int64),  # stamps of one message
         "rule_frames": np.zeros(DEPTH_MAX + 1, frame_dtype),
         "rule_stamp": np.zeros(1, np.int64),
+        "rule_shapes": np.zeros((SHAPES, SHAPE_HEAD + SHAPE_WORDS * SHAPE_FIELDS_MAX), np.int64),
+        "rule_day": np.zeros(1, np.int64),  # the last good YYYYMMDD, as its eight bytes
     }
 
 
@@ -154,6 +158,7 @@ def put_rules(
         # what an earlier dictionary left behind these is never looked at
         row = getattr(tables, name)[slot : slot + 1].reshape(-1)
         row[: array.size] = array.reshape(-1)
+    tables.rule_shapes[:, 0] = 0
 
 
 class _Rules:

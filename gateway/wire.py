@@ -19,7 +19,7 @@ CONNECTIONS_MAX = 320  # sessions plus those that have not logged on yet
 MESSAGE_SIZE_MAX = 16 << 10  # bytes of one FIX message
 RX_SIZE = 64 << 10  # bytes read but not yet understood
 TX_SIZE = 1 << 20  # bytes a slow reader may owe before it is disconnected
-TAG_MAX = rule_tables.TAG_MAX  # larger tags are for `fix_check` only: else they are skipped
+TAG_MAX = rule_tables.TAG_MAX  # larger tags are in `parts` only: for `fix_check` and `echo`
 FIELDS_MAX = 4096  # of one message
 LAST_WORDS_SIZE = 1 << 10  # behind what a slow reader owes: the Logout that says so
 COMP_ID_SIZE_MAX = 48  # six words of schema.session_set
@@ -247,6 +247,8 @@ class Wire(Handle):
     rule_seen: Any  # scratch of `fix_check`
     rule_frames: Any
     rule_stamp: Any
+    rule_shapes: Any
+    rule_day: Any
     event: Any  # order_event[1]
     quote_event: Any  # quote_event[1]
     venue_quote: Any  # venue_quote[1]

@@ -222,13 +222,24 @@ def agree(rules: Rules, made: Fields) -> tuple[int, int]:
     return said
 
 
+def alike(rng: Random, made: Fields) -> Fields:
+    """The same tags with up to three other values, lengths of groups among them."""
+    made = list(made)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(3, max(len(made) - 1, 4))
+        made[at] = made[at][0], rng.choice([*NOISE, made[at][1], "1", "3"])
+    return made
+
+
 def fuzz(rules: Rules, seed: int) -> None:
-    """Ten messages and a damaged one of each."""
+    """Ten messages, two of the shape of each, which is remembered, and a damaged one."""
     rng = Random(seed)
     for _ in range(10):
         made = made_message(rng, rules)
         agree(rules, made)
+        agree(rules, alike(rng, made))
         agree(rules, damage(rng, rules, made))
+        agree(rules, alike(rng, made))
 
 
 SEEDS = st.integers(0, 2**32)
@@ -252,6 +263,25 @@ def test_the_fuzz_finds_every_reason() -> None:
         for strict in (True, False):
             reasons.add(check(RULES_44, as_message(made), strict=strict)[0])
     assert reasons == {FINE, UNKNOWN_TYPE, 0, 1, 2, 5, 6, 13, 14, 15, 16} - {UNKNOWN_TYPE}
+
+
+def test_a_shape_that_was_fine_is_remembered_until_the_dictionary_changes() -> None:
+    slot = slot_of(RULES_44)
+    levels, required = tables().rule_levels[slot], tables().rule_levels[slot].copy()
+    fine, other = (
+        (HEAD + ORDER + rest + TAIL).replace("|", "\x01").encode() for rest in ("", "58=x|")
+    )
+    assert check(RULES_44, fine, strict=True) == (FINE, 0)
+    try:
+        levels["required_at"] = 0  # now nothing but what is remembered can be fine
+        levels["required_count"] = 100
+        assert check(RULES_44, fine.replace(b"A", b"B"), strict=True) == (FINE, 0)
+        assert check(RULES_44, fine, strict=False)[0] == 1
+        assert check(RULES_44, other, strict=True)[0] == 1
+    finally:
+        levels[:] = required
+    put_rules(tables(), slot, *RULES_44)
+    assert not tables().rule_shapes[:, 0].any()
 
 
 # By hand
