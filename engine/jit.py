@@ -31,7 +31,8 @@ unsigned: Any = np.uint64 if JIT else int
 def source_hash() -> str:
     """Hex digest over the compiler's versions and every source that compiled code is made of.
 
-    That is all of `engine` and whatever else speaks of `engine.jit` or `engine.handle`.
+    That is all of `engine` and whatever else speaks of `engine.jit` or `engine.handle`, which a
+    module of mere constants does in its docstring.
     """
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
     for package in PACKAGES:

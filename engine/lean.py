@@ -4,7 +4,8 @@ numba prepares every function on the way as if Python were to call it: two wrapp
 module that holds all the code below it once more, machine code, an entry in the cache. Here a
 function that is compiled for a compiled caller is typed and translated, and that is all; the caller
 that Python calls links, optimises and emits the whole, once. If Python calls such a function
-later, it is compiled like any other. First compile of everything: 272 s before, 95 s after.
+later, it is compiled like any other. Functions must not call each other in a circle. First compile
+of everything: 272 s of processor time before, 111 s after.
 """
 
 import gc
@@ -44,23 +45,26 @@ def _compile(dispatcher: Any, sig: Any) -> Any:
             dispatcher.add_overload(result)
             return result.entry_point
         dispatcher._cache_misses[sig] += 1
-        collects = gc.isenabled()
-        _depth[0] += 1
-        gc.disable()  # nothing that the compiler makes is garbage before it is done
+        collects, depth = gc.isenabled(), _depth[0]
         try:
+            _depth[0] = depth + 1
+            gc.disable()  # nothing that the compiler makes is garbage before it is done
             result = dispatcher._compiler.compile(args, return_type)
         except errors.ForceLiteralArg as error:
             fold = dispatcher._compiler.fold_argument_types
             raise error.bind_fold_arguments(lambda args, kws: fold(args, kws)[1]) from error
         finally:
-            _depth[0] -= 1
+            _depth[0] = depth
             if collects:
                 gc.enable()
-        if _depth[0]:
+        if depth:
             result = result._replace(entry_point=Inner())
             context.insert_user_function(result.entry_point, result.fndesc, [result.library])
             dispatcher.overloads[tuple(args)] = result
         else:
+            # what a `print` in any of them needs
+            for environment in result._find_referenced_environments():
+                result.library.codegen.set_env(environment.env_name, environment)
             dispatcher.add_overload(result)
             dispatcher._cache.save_overload(sig, result)
         return result.entry_point

@@ -1,4 +1,7 @@
-"""FIX messages as pieces of `tag=value`, in plain Python: for what is rare or not in a hurry."""
+"""FIX messages as pieces of `tag=value`, in plain Python: for what is rare or not in a hurry.
+
+DATA_AFTER is also a constant of code that `engine.jit` compiles.
+"""
 
 from __future__ import annotations
 

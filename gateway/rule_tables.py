@@ -103,7 +103,8 @@ def allocate_rules() -> dict[str, np.ndarray]:
         "rule_frames": np.zeros(DEPTH_MAX + 1, frame_dtype),
         "rule_stamp": np.zeros(1, np.int64),
         "rule_shapes": np.zeros((SHAPES, SHAPE_HEAD + SHAPE_WORDS * SHAPE_FIELDS_MAX), np.int64),
-        "rule_day": np.zeros(1, np.int64),  # the last good YYYYMMDD, as its eight bytes
+        # the last good YYYYMMDD, as its eight bytes
+        "rule_day": np.full(1, int.from_bytes(b"19700101", "little"), np.int64),
     }
 
 

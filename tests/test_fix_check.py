@@ -284,6 +284,19 @@ def test_a_shape_that_was_fine_is_remembered_until_the_dictionary_changes() -> N
     assert not tables().rule_shapes[:, 0].any()
 
 
+def test_no_date_is_known_before_the_first() -> None:
+    fresh = wire.allocate()
+    put_rules(fresh, 0, *RULES_44)
+    for text, reason in (("\0" * 8, 6), ("20251301", 6), ("20251201", FINE), ("20251301", 6)):
+        data = (HEAD + ORDER + TAIL).replace("|", "\x01").replace("20251201-", f"{text}-").encode()
+        buffer = as_array(data + b"8=FIX.")
+        fresh.loop[0]["generation"] += 1
+        _, _, count = fix_read.tokenize(
+            buffer, 0, len(data), fresh.fields, fresh.parts, fresh.loop[0]["generation"]
+        )
+        assert fix_check.check_message(fresh, 0, 1, buffer, count)[0] == reason
+
+
 # By hand
 
 CASES = [  # body, strict answer, tolerant answer: FIX 4.4 vol. 2, test case 14
