@@ -238,6 +238,8 @@ class Member(Client):
         super().close()
         self.logged_on = False
         self._asked_to = 0
+        # as engines do: it comes again, maybe within a gap fill that begins at a number before it
+        self._early.clear()
 
     def send(self, msg_type: str, fields: Terms = (), **header: object) -> int:
         """Remember first, then send: what is lost on the way is sent again when asked for."""
