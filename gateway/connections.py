@@ -131,7 +131,8 @@ class Connections:
         """Slow readers, those that never log on, those that have been told goodbye."""
         rows = self.server.wire.connections
         logon_wait_s = self.server.session_table.logon_wait_s
-        for connection_id in np.flatnonzero(rows["fd"] >= 0).tolist():
+        due = (rows["closing"] != 0) | (rows["slow"] != 0) | (rows["session"] < 0)
+        for connection_id in np.flatnonzero((rows["fd"] >= 0) & due).tolist():
             row = rows[connection_id]
             age_ns = now_ns - int(row["opened_ns"])
             if row["closing"]:

@@ -455,13 +455,23 @@ class Sessions:
         now_ns = server.now_ns()
         self.resends.go_on()
         rows = server.wire.sessions
-        for session_id in np.flatnonzero(rows["connection"] >= 0).tolist():
+        for session_id in np.flatnonzero(self._is_due(rows, now_ns)).tolist():
             self._tick_session(session_id, rows[session_id], now_ns)
         self.logons.tick(now_ns)
 
+    def _is_due(self, rows: Any, now_ns: int) -> Any:
+        """Of each session whether its tick has something to do: 250 of them would take 3 ms."""
+        np.minimum(rows["last_recv_ns"], now_ns, out=rows["last_recv_ns"])  # clocks are set back
+        beats = rows["heartbeat_ns"] > 0
+        silent = now_ns - rows["last_recv_ns"] > rows["heartbeat_ns"] * 6 // 5
+        asked = rows["test_sent_ns"] != 0
+        open_ns = self.server.session_table.open_ns
+        closed = (now_ns < open_ns[:, 0]) | (now_ns >= open_ns[:, 1])
+        ending = rows["state"] == SessionState.LOGGING_OUT
+        return (rows["connection"] >= 0) & (closed | ending | (beats & (silent | asked)))
+
     def _tick_session(self, session_id: int, row: Any, now_ns: int) -> None:
         settings = self.settings(session_id)
-        row["last_recv_ns"] = min(row["last_recv_ns"], now_ns)  # clocks are set back, too
         if row["state"] == SessionState.LOGGING_OUT:
             if not 0 <= now_ns - row["test_sent_ns"] <= settings.logout_timeout * SECOND_NS:
                 self.server.connections.close(int(row["connection"]), "no answer to Logout")

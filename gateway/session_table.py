@@ -19,7 +19,15 @@ from gateway.dictionary import Dictionary, load, shipped
 from gateway.errors import UserError
 from gateway.rule_tables import DICTIONARIES_MAX, put_rules
 from gateway.session_settings import Session, SessionId
-from gateway.wire import BEGIN_STRINGS, VERSION_OF, OutTag, SessionState, SessionStatus, Version
+from gateway.wire import (
+    BEGIN_STRINGS,
+    SESSIONS_MAX,
+    VERSION_OF,
+    OutTag,
+    SessionState,
+    SessionStatus,
+    Version,
+)
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -43,7 +51,8 @@ class SessionTable:
         self.rows: dict[SessionId, int] = {}
         self.settings: dict[int, Session] = {}
         self.schedules: dict[int, schedule.Schedule] = {}
-        self._windows: dict[int, tuple[int, int, bool]] = {}  # since, until, whether it is open
+        #: int64[SESSIONS_MAX, 2]: from when until when each is open, 0: unknown
+        self.open_ns = np.zeros((SESSIONS_MAX, 2), np.int64)
         self._slots: dict[tuple[Path | None, Path | None, str], int] = {}
         self._dictionaries: dict[int, Dictionary] = {}
         self.config = server.config
@@ -63,11 +72,12 @@ class SessionTable:
 
     def is_open(self, session_id: int, now_ns: int) -> bool:
         """Whether the session may be logged on now."""
-        since_ns, until_ns, found = self._windows.get(session_id, (0, 0, False))
-        if not since_ns <= now_ns < until_ns:
-            plan = self.schedules[session_id]
-            until_ns, found = schedule.next_change_ns(plan, now_ns), schedule.is_open(plan, now_ns)
-            self._windows[session_id] = now_ns, until_ns, found
+        since_ns, until_ns = self.open_ns[session_id]
+        if since_ns <= now_ns < until_ns:
+            return True
+        plan = self.schedules[session_id]
+        found = schedule.is_open(plan, now_ns)
+        self.open_ns[session_id] = (now_ns, schedule.next_change_ns(plan, now_ns)) if found else 0
         return found
 
     def is_same(self, session_id: int, now_ns: int) -> bool:
@@ -134,7 +144,7 @@ class SessionTable:
         self.rows[session.id] = row
         self.settings[row] = session
         self.schedules[row] = schedule.from_settings(session)
-        self._windows.pop(row, None)
+        self.open_ns[row] = 0
         live = wire.sessions[row]
         live["rules"] = slot
         live["strict"] = int(session.validation == "strict")
