@@ -6,11 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba.core.caching import NullCache
 
 from engine import lean
 from engine.jit import JIT, njit
 
 pytestmark = pytest.mark.skipif(not JIT, reason="about the compiler")
+
+
+def uncached(function):  # type: ignore[no-untyped-def]
+    """Compiled anew by every run."""
+    made = njit(function)
+    made._cache = NullCache()
+    return made
 
 
 def entry_points(function) -> list[bool]:  # type: ignore[no-untyped-def]
@@ -19,19 +27,19 @@ def entry_points(function) -> list[bool]:  # type: ignore[no-untyped-def]
 
 
 def test_inner_until_python_calls_it() -> None:
-    @njit
+    @uncached
     def inner(a):  # type: ignore[no-untyped-def]
         return a + 1
 
-    @njit
+    @uncached
     def unused(a):  # type: ignore[no-untyped-def]
         return inner(a) + 5
 
-    @njit
+    @uncached
     def middle(a):  # type: ignore[no-untyped-def]
         return unused(a) if a > 10 else inner(a) * 10
 
-    @njit
+    @uncached
     def outer(a):  # type: ignore[no-untyped-def]
         return middle(a) + inner(a) + unused(a)
 
@@ -43,11 +51,11 @@ def test_inner_until_python_calls_it() -> None:
 
 
 def test_an_error_of_the_compiler_leaves_everything_as_it_was() -> None:
-    @njit
+    @uncached
     def wrong(a):  # type: ignore[no-untyped-def]
         return a.nothing_of_the_kind
 
-    @njit
+    @uncached
     def outer(a):  # type: ignore[no-untyped-def]
         return wrong(a)
 
