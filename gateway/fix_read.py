@@ -32,7 +32,8 @@ VALUE_INCORRECT, FORMAT_INCORRECT, TAG_TWICE = 5, 6, 13
 _ZERO, _ONE = unsigned(0), unsigned(1)
 _ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _EVEN, _LOW = unsigned(0x00FF00FF00FF00FF), unsigned(0xFFFF)
-_BLANKS, _DIGITS = unsigned(0x2020202020202020), unsigned(0x3030303030303030)
+_BLANKS = unsigned(0x2020202020202020)
+DIGITS = unsigned(0x3030303030303030)  # "00000000"
 _SIXES, _UPPERS = unsigned(0x0606060606060606), unsigned(0xF0F0F0F0F0F0F0F0)
 _FOURS, _LOW_HALF = unsigned(0x0000FFFF0000FFFF), unsigned(0xFFFFFFFF)
 _ALL = unsigned(0xFFFFFFFFFFFFFFFF)
@@ -247,16 +248,22 @@ def has(fields, generation, tag):
 
 
 @inlined
+def are_below_ten(lanes):
+    """Whether all eight bytes are 0 to 9, as digits are after `^ DIGITS`."""
+    return (lanes | lanes + _SIXES) & _UPPERS == _ZERO
+
+
+@inlined
 def _eight_digits(word, size):
     """The number in the first `size` bytes, one to eight digits: `(value, good)`.
 
     Pairs, fours, then the eight, all lanes at once; what stands behind them falls out on the left.
     """
-    lanes = ((word ^ _DIGITS) << unsigned(64 - 8 * size)) & _ALL
-    good = (lanes | lanes + _SIXES) & _UPPERS == _ZERO
+    lanes = ((word ^ DIGITS) << unsigned(64 - 8 * size)) & _ALL
     pairs = lanes * _TEN + (lanes >> _BYTE) & _EVEN
     fours = pairs * _HUNDRED + (pairs >> _HALF) & _FOURS
-    return np.int64((fours * _TEN_THOUSAND + (fours >> _PAIR)) & _LOW_HALF), good
+    value = np.int64((fours * _TEN_THOUSAND + (fours >> _PAIR)) & _LOW_HALF)
+    return value, are_below_ten(lanes)
 
 
 @njit

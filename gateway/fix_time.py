@@ -5,12 +5,11 @@ readers rely on nothing.
 """
 
 from engine.jit import inlined, njit, peek, peek_word, signed, unsigned
+from gateway.fix_read import DIGITS, are_below_ten
 
 DAY_NS = 86_400 * 10**9
-_DIGITS = unsigned(0x3030303030303030)  # "00000000"
 _CLOCK = unsigned(0x30303A30303A3030)  # "00:00:00"
 _COLONS = unsigned(0x0000FF0000FF0000)  # where they stand in it
-_SIXES, _UPPERS = unsigned(0x0606060606060606), unsigned(0xF0F0F0F0F0F0F0F0)
 _TEN, _EIGHT, _ZERO = unsigned(10), unsigned(8), unsigned(0)
 LAST_YEAR = 2200  # nanoseconds since 1970 end in 2262: "never" is often written as year 9999
 
@@ -48,7 +47,7 @@ def read_day(buffer, at):
 
     Proleptic Gregorian, "days from civil": years begin in March.
     """
-    date, written = _pairs(peek_word(buffer, at), _DIGITS)
+    date, written = _pairs(peek_word(buffer, at), DIGITS)
     year = (date & 255) * 100 + (date >> 16 & 255)
     month, day = date >> 32 & 255, date >> 48 & 255
     if (
@@ -70,12 +69,12 @@ def read_day(buffer, at):
 
 @inlined
 def _pairs(word, like):
-    """Eight bytes written like `_DIGITS` or `_CLOCK`: `(numbers, good)`.
+    """Eight bytes written like `DIGITS` or `_CLOCK`: `(numbers, good)`.
 
     Byte i of the numbers is what the digits at i and i + 1 say: all lanes at once, none above 99.
     """
     lanes = word ^ like
-    good = (lanes | lanes + _SIXES) & _UPPERS == _ZERO
+    good = are_below_ten(lanes)
     if like == _CLOCK:
         good = good and lanes & _COLONS == _ZERO
     return signed(lanes * _TEN + (lanes >> _EIGHT)) if good else 0, good

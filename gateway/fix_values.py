@@ -5,7 +5,7 @@ that they fall into.
 """
 
 from engine.jit import inlined, njit, peek, peek_word, signed, unsigned
-from gateway.fix_read import FORMAT_INCORRECT, VALUE_INCORRECT
+from gateway.fix_read import DIGITS, FORMAT_INCORRECT, VALUE_INCORRECT, are_below_ten
 from gateway.rule_tables import (
     BOOLEAN,
     CHAR,
@@ -33,8 +33,6 @@ FINE = -1
 _ONES, _TOPS = unsigned(0x0101010101010101), unsigned(0x8080808080808080)
 _BLANKS, _DELETES = unsigned(0x2020202020202020), unsigned(0x7F7F7F7F7F7F7F7F)
 _ONE, _ZERO = unsigned(1), unsigned(0)
-_DIGIT_ZEROS, _SIXES = unsigned(0x3030303030303030), unsigned(0x0606060606060606)
-_UPPERS, _THREES = unsigned(0xF0F0F0F0F0F0F0F0), unsigned(0x3333333333333333)
 
 
 @inlined
@@ -165,19 +163,13 @@ def _are_digits(buffer, start, size):
     """Digits only, at least one; eight at a time, and reads behind them as `is_text` does."""
     at = 0
     while at + 8 <= size:
-        if not _are_eight(peek_word(buffer, start + at)):
+        if not are_below_ten(peek_word(buffer, start + at) ^ DIGITS):
             return False
         at += 8
     if at >= size:
         return size > 0
     mask = (_ONE << unsigned(8 * (size - at))) - _ONE
-    return _are_eight((peek_word(buffer, start + at) & mask) | (_DIGIT_ZEROS & ~mask))
-
-
-@inlined
-def _are_eight(word):
-    """Whether all bytes are digits: their upper half is 3, and still is with 6 added."""
-    return (word & _UPPERS) | (((word + _SIXES) & _UPPERS) >> unsigned(4)) == _THREES
+    return are_below_ten((peek_word(buffer, start + at) ^ DIGITS) & mask)
 
 
 @inlined

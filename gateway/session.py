@@ -452,6 +452,7 @@ class Sessions:
     def tick(self) -> None:
         """Once a second: silent peers, unanswered logouts, rest of resends, schedules."""
         now_ns, rows = self.server.now_ns(), self.server.wire.sessions
+        np.minimum(rows["last_recv_ns"], now_ns, out=rows["last_recv_ns"])  # clocks are set back
         self.resends.go_on()
         for session_id in np.flatnonzero(self._is_due(rows, now_ns)).tolist():
             self._tick_session(session_id, rows[session_id], now_ns)
@@ -459,7 +460,6 @@ class Sessions:
 
     def _is_due(self, rows: Any, now_ns: int) -> Any:
         """Of each session whether its tick has something to do: 250 of them would take 3 ms."""
-        np.minimum(rows["last_recv_ns"], now_ns, out=rows["last_recv_ns"])  # clocks are set back
         silent = now_ns - rows["last_recv_ns"] > rows["heartbeat_ns"] * 6 // 5
         waits = (rows["heartbeat_ns"] > 0) & (silent | (rows["test_sent_ns"] != 0))
         open_ns = self.server.session_table.open_ns
