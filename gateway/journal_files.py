@@ -6,17 +6,22 @@ OSError, and never as a fault while serving.
 
 import mmap
 import os
-import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import structlog
 
 from engine import journal as jn
 from engine.jit import njit
 from engine.limits import FRAME_ALIGN, SEGMENT_SIZE
 from gateway.errors import UserError
+
+UNMAP_CHUNK = 1 << 20
+
+log = structlog.get_logger()
 
 
 class JournalDamaged(UserError):
@@ -50,10 +55,23 @@ class Segment(NamedTuple):
 def open_segment(directory: Path, index: int, state: Any, *, write: bool) -> Segment:
     """Map a segment, allocating it first when writing. Raises OSError where the disk is full."""
     path = segment_path(directory, index)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT if write else os.O_RDONLY, 0o640)
+    fd = _allocated(path) if write else os.open(path, os.O_RDONLY)
+    return _mapped(fd, state, write=write)
+
+
+def _allocated(path: Path) -> int:
+    """A file that has the space of a segment, open. Raises OSError where the disk is full."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
-        if write:
-            os.posix_fallocate(fd, 0, SEGMENT_SIZE)
+        os.posix_fallocate(fd, 0, SEGMENT_SIZE)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _mapped(fd: int, state: Any, *, write: bool) -> Segment:
+    try:
         size = os.fstat(fd).st_size
         # a private mapping is writable memory to numba, so readers share the compiled code
         access = mmap.ACCESS_WRITE if write else mmap.ACCESS_COPY
@@ -73,7 +91,11 @@ def look_at(directory: Path, index: int) -> jn.Journal:
 
 
 class JournalFiles:
-    """The writer's side: the current segment, and the next one when there is need."""
+    """The writer's side: the current segment, and the next one when there is need.
+
+    A thread of its own does what waits for the disk: a file system that is writing a full segment
+    out kept the next `posix_fallocate` waiting for 10 to 80 ms, in which no order was served.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -83,6 +105,8 @@ class JournalFiles:
         self.segment = open_segment(directory, self.index, self.state, write=True)
         self.state[0]["base"] = self.index * SEGMENT_SIZE
         self.spare_fd = -1
+        self._keeper = ThreadPoolExecutor(1, "journal-files")
+        self._coming: Future[int] | None = None
 
     @property
     def journal(self) -> jn.Journal:
@@ -104,35 +128,38 @@ class JournalFiles:
         offset = -(-int(self.state[0]["offset"]) // mmap.PAGESIZE) * mmap.PAGESIZE
         os.pwrite(self.fd, bytes(SEGMENT_SIZE - offset), offset)
 
+    def has_news_of_spare(self) -> bool:
+        """Whether `keep_spare` would answer at once, and with something new."""
+        return self._coming is not None and self._coming.done()
+
     def keep_spare(self) -> None:
         """See to it that the next segment has its space. Raises OSError where the disk is full.
 
         `gateway.ahead` then writes it through `spare_fd`.
         """
-        opened = self.spare_fd < 0
-        if opened:
-            self.spare_fd = os.open(self.spare, os.O_RDWR | os.O_CREAT, 0o640)
-        os.posix_fallocate(self.spare_fd, 0, SEGMENT_SIZE)
-        if opened:
-            self.state[0]["spare"] = 0
+        if self.spare_fd >= 0:
+            return
+        coming = self._coming or self._keeper.submit(_allocated, self.spare)
+        self._coming = None
+        self.spare_fd = coming.result()
+        self.state[0]["spare"] = 0
 
     def rotate(self, *, wait: bool = True) -> None:
         """Go on in a new segment. Raises OSError where the disk is full; nothing has changed.
 
-        Without `wait` the old one reaches the disk in its own time: for a journal that need only
-        outlive the process.
+        The one after it is begun: `has_news_of_spare`. Without `wait` the old one reaches the disk
+        in its own time: for a journal that need only outlive the process.
         """
         self.keep_spare()
+        fd, self.spare_fd = self.spare_fd, -1
+        self.state[0]["spare"] = SEGMENT_SIZE  # nothing is written before there is a next one
+        fresh = _mapped(fd, self.state, write=True)
         # Readers take a next segment as the end of this one: it appears whole or not at all.
         self.spare.rename(segment_path(self.directory, self.index + 1))
-        fresh = open_segment(self.directory, self.index + 1, self.state, write=True)
-        os.close(self.spare_fd)
-        self.spare_fd = -1
-        self.state[0]["spare"] = SEGMENT_SIZE  # nothing is written through a number that is free
+        self._coming = self._keeper.submit(_allocated, self.spare)
         if wait:
-            _write_out(self.segment.fd)
-        else:
-            threading.Thread(target=_write_out, args=(self.segment.fd,)).start()
+            os.fdatasync(self.segment.fd)
+        self._keeper.submit(_retire, self.segment)
         self.segment = fresh
         self.index += 1
         self.state[0]["offset"] = 0
@@ -141,14 +168,29 @@ class JournalFiles:
 
     def close(self) -> None:
         """Write everything out and let go of the files; the mapping goes when nobody looks."""
-        _write_out(self.segment.fd)
+        if self._coming is not None and self._coming.exception() is None:
+            os.close(self._coming.result())
+        self._coming = None
         if self.spare_fd >= 0:
             os.close(self.spare_fd)
+            self.spare_fd = -1
+        self._keeper.submit(_retire, self.segment)
+        self._keeper.shutdown()
 
 
-def _write_out(fd: int) -> None:
-    os.fdatasync(fd)
-    os.close(fd)
+def _retire(segment: Segment) -> None:
+    """Write a full segment out and take it out of memory.
+
+    Its pages go a piece at a time: unmapped at once, 64 MiB keep others waiting for 4 ms.
+    """
+    try:
+        os.fdatasync(segment.fd)
+    except OSError as error:
+        log.error("a full segment may not have reached the disk", error=str(error))
+    os.close(segment.fd)
+    for start in range(0, len(segment.memory), UNMAP_CHUNK):
+        size = min(UNMAP_CHUNK, len(segment.memory) - start)
+        segment.memory.madvise(mmap.MADV_DONTNEED, start, size)
 
 
 @njit

@@ -391,7 +391,7 @@ class Server:
         now_ns = self.now_ns()
         if now_ns >= self._hours_until_ns:
             self._set_hours(now_ns, self._next_hours(now_ns))
-        if self.out_of_space:
+        if self.out_of_space or self.files.has_news_of_spare():
             self._keep_spare()
         self._piece()
         self.flush()
@@ -421,7 +421,7 @@ class Server:
                 self._stop_now(self._failure)
             return
         self.wire.loop[0]["journal_fd"] = self.files.fd
-        self._keep_spare()
+        self.wire.loop[0]["spare_fd"] = -1  # until the thread has made one
 
     def _keep_spare(self) -> None:
         """The segment after this one has its space, or trading stops while this one has room."""

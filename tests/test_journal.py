@@ -4,6 +4,7 @@ On disk too: segments follow each other, a torn tail is cut and kept, damage bef
 refused, and a reader sees what a writer publishes.
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -345,6 +346,29 @@ def test_a_disk_that_is_full_changes_nothing(
     write(files.journal, FRAMES)
     assert files.index == 0
     assert read(files.directory) == [*FRAMES, *FRAMES]
+
+
+def test_the_segment_after_a_rotation_comes_by_itself(
+    files: JournalFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not files.has_news_of_spare()
+    files.rotate()
+    while not files.has_news_of_spare():
+        time.sleep(0.001)
+    assert files.spare_fd < 0 and files.spare.stat().st_size == SEGMENT
+    files.keep_spare()
+    assert files.spare_fd >= 0 and not files.has_news_of_spare()
+
+    def full(fd: int, offset: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_files.os, "posix_fallocate", full)
+        files.rotate()
+        with pytest.raises(OSError, match="No space left"):
+            files.keep_spare()
+    files.keep_spare()
+    assert files.spare_fd >= 0 and files.index == 2
 
 
 def test_every_truncation_leaves_a_whole_beginning(tmp_path: Path, small_segments: None) -> None:
