@@ -492,8 +492,8 @@ def _strange_tag(raw: bytes, problem: int) -> int | str:
     if problem != 0:
         return 0
     for field in raw.split(b"\x01"):
-        tag = field.partition(b"=")[0].decode("latin-1")
-        digits = tag.removeprefix("-")
-        if tag and not (digits.isdigit() and tag == str(int(digits)) and int(tag) > 0):
-            return tag if digits.isdigit() and len(digits) < 10 else 0
+        tag = field.partition(b"=")[0]
+        digits = tag.removeprefix(b"-")  # of bytes only 0 to 9 are digits; of text also a "\u00b2"
+        if tag and not (tag.isdigit() and tag[:1] != b"0"):
+            return tag.decode() if digits.isdigit() and len(digits) < 10 else 0
     return 0

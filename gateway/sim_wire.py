@@ -53,7 +53,7 @@ class Message:
         self.pairs: list[tuple[int, str]] = []
         for field in raw.decode("latin-1").split(SOH):
             tag, equals, value = field.partition("=")
-            if equals and tag.isdigit():
+            if equals and tag.isascii() and tag.isdigit() and len(tag) < 10:
                 self.pairs.append((int(tag), value))
         self._first: dict[int, str] = {}
         for number, value in self.pairs:

@@ -119,7 +119,7 @@ def _group(pairs: Pairs, count_tag: bytes, firsts: tuple[bytes, ...]) -> list[di
             elif tag in _NOT_IN_GROUPS or (tag in entries[-1]):
                 break
             entries[-1][tag] = value
-    if not count.isdigit() or int(count) != len(entries) or not entries:
+    if not (count.isdigit() and len(count) < 9 and int(count) == len(entries) > 0):
         raise Refused(
             NO_REASON,
             f"group count is not its entries: {name}={_shown(count)}, {len(entries)} found",

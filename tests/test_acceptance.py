@@ -467,6 +467,16 @@ def test_14a_bad_tag(peer: Peer, tag: str) -> None:
     peer.answers(1)
 
 
+@pytest.mark.parametrize("tag", ["2\u00b2", "9" * 5000, "x", "-" + "1" * 5000], ids=len)
+def test_14a_no_tag_at_all(peer: Peer, tag: str) -> None:
+    seq = peer.next_out
+    head = f"35=0|34={seq}|49={peer.comp_id}|56=SI|52={stamp()}|"
+    peer.raw(framed(f"{head}{tag}=HI|", peer.begin))
+    peer.next_out += 1
+    refused(peer, seq, 0)
+    peer.answers(1)
+
+
 @pytest.mark.parametrize("tag", [11, 54, 60, 40])
 def test_14b_required_tag_missing(peer: Peer, tag: int) -> None:
     seq = peer.send("D", peer.order(**{f"t{tag}": None}))
