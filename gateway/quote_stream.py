@@ -14,12 +14,18 @@ from engine.jit import inlined, njit
 from engine.limits import INT64_MAX
 from gateway.recorder import on_message_out
 from gateway.stream_report import (
+    BID,
     CHANGE,
     DELETE,
+    IOI_CANCEL,
+    IOI_NEW,
+    IOI_REPLACE,
     NEW,
+    OFFER,
     withdrawal,
     write_cancel_all,
     write_incremental,
+    write_ioi,
     write_market_data_reject,
     write_mass_quote,
     write_quote,
@@ -45,8 +51,8 @@ def has_quotes_due(loop):
 def pump(tables, wire, journal, ts_ns, budget):
     """Tell subscribers of changes with at most `budget` messages; answers how many it wrote.
 
-    Sessions take turns; each goes on where it was. A MassQuote that was begun may come on top. The
-    caller sends what was queued.
+    Sessions take turns; each goes on where it was. What was begun may come on top: a MassQuote, or
+    the other IOI of an instrument. The caller sends what was queued.
     """
     loop = wire.loop[0]
     count = loop["streams"]
@@ -154,6 +160,8 @@ def _tell(tables, wire, journal, session_id, instrument_id, ts_ns):
     wire.told[session_id, instrument_id] = quote_id + 1
     generation = request["generation"] if live else 0
     wire.wanted[session_id, instrument_id] = generation << REQUEST_BITS | request_id
+    if request["kind"] == StreamKind.IOI:
+        return _tell_ioi(tables, wire, journal, session_id, instrument_id, told, has, reason, ts_ns)
     if request["kind"] == StreamKind.MARKET_DATA:
         if not live and not has and told != 0:
             return 0
@@ -178,6 +186,21 @@ def _tell(tables, wire, journal, session_id, instrument_id, ts_ns):
         return 0
     on_message_out(wire, journal, session_id, wire.scratch, start, size, ts_ns)
     return 1
+
+
+@njit
+def _tell_ioi(tables, wire, journal, session_id, instrument_id, told, has, reason, ts_ns):
+    """An IOI(6) of each side."""
+    live = reason == Reason.NONE
+    if not live and not has:
+        return 0
+    action = IOI_CANCEL if not live else IOI_REPLACE if has else IOI_NEW
+    for side in (BID, OFFER):
+        start, size = write_ioi(
+            tables, wire, session_id, instrument_id, side, action, told - 1, reason, ts_ns
+        )
+        on_message_out(wire, journal, session_id, wire.scratch, start, size, ts_ns)
+    return 2
 
 
 @inlined

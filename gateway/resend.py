@@ -62,9 +62,10 @@ for _kind, _record in jn.RECORDS.items():
 _IS_SESSION = np.zeros(128, np.uint8)
 for _char in "01245A":
     _IS_SESSION[ord(_char)] = 1
-#: Nor is what a quote stream said (FIX_OUT frames only: an answer to a QuoteRequest is an output).
+#: Nor is what a quote stream said (FIX_OUT frames only: an answer to a QuoteRequest is an output),
+#: but for an IOI(6): the next one refers to it.
 _IS_STREAM = np.zeros(128, np.uint8)
-for _char in "SiWXZ6":
+for _char in "SiWXZ":
     _IS_STREAM[ord(_char)] = 1
 
 

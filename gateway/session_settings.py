@@ -201,7 +201,7 @@ class Session(BaseModel):
 
     # --- quotes ---------------------------------------------------------------------------
     #: Sent without being asked for, as long as the session is on.
-    quotes: Literal["none", "quote", "mass_quote", "market_data"] = "none"
+    quotes: Literal["none", "quote", "mass_quote", "market_data", "ioi"] = "none"
     quote_instruments: list[str] = ["*"]  # ISINs; "*" alone: all
     quote_interval_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0  # 0: every change
 

@@ -1,4 +1,4 @@
-"""Our public quotes as FIX: Quote, MassQuote, QuoteCancel, market data, in every version.
+"""Our public quotes as FIX: Quote, MassQuote, QuoteCancel, IOI, market data, in every version.
 
 Each writer puts one message with the session's next number into `wire.scratch` and answers
 `(start, size)`. Fields and values are those of the stock dictionaries of FIX 4.2, 4.4 and 5.0 SP2:
@@ -11,6 +11,7 @@ import numpy as np
 from engine.enums import QuoteState, Reason
 from engine.jit import copy_bytes, njit
 from engine.limits import ISIN_WORDS
+from engine.money import fits_product
 from engine.reasons import WORDS
 from gateway.fix_write import (
     SOH,
@@ -27,10 +28,11 @@ from gateway.fix_write import (
 )
 from gateway.wire import MASS_QUOTE_MAX, OutTag, Version
 
-QUOTE, MASS_QUOTE, QUOTE_CANCEL = (np.int64(ord(char)) for char in "SiZ")
+QUOTE, MASS_QUOTE, QUOTE_CANCEL, IOI = (np.int64(ord(char)) for char in "SiZ6")
 SNAPSHOT, INCREMENTAL, MARKET_DATA_REJECT = (np.int64(ord(char)) for char in "WXY")
 NEW, CHANGE, DELETE = 48, 49, 50  # MDUpdateAction(279)
-BID, OFFER = 1, 2  # bits of a request's sides
+BID, OFFER = 1, 2  # bits of a request's sides, and Side(54) of what we want
+IOI_NEW, IOI_REPLACE, IOI_CANCEL = 78, 82, 67  # IOITransType(28)
 
 _T117 = fix_bytes("117=")
 _T537 = fix_bytes("|537=1")
@@ -53,6 +55,13 @@ _CANCEL_ONE = fix_bytes("|298=1")
 _CANCEL_ALL = fix_bytes("NONE|298=4")
 _ONE_ENTRY = fix_bytes("|295=1")
 _ANY_ENTRY = fix_bytes("|295=1|55=[N/A]")
+_T23 = fix_bytes("23=")
+_T28 = fix_bytes("|28=")
+_T26 = fix_bytes("|26=")
+_T54 = fix_bytes("|54=")
+_T38 = fix_bytes("|38=")
+_T27 = fix_bytes("|27=")
+_T44 = fix_bytes("|44=")
 _T262 = fix_bytes("262=")
 _T281 = fix_bytes("|281=")
 _T779 = fix_bytes("|779=")
@@ -177,6 +186,59 @@ def write_cancel_all(wire, session_id, reason, ts_ns):
     if session["version"] == Version.FIX_4_2:  # its group may not be missing
         at = put_bytes(out, at, _ANY_ENTRY)
     return _finish(wire, session_id, at)
+
+
+@njit
+def write_ioi(tables, wire, session_id, instrument_id, side, action, before, reason, ts_ns):
+    """IOI(6) of one side of our quote; `before`: number of the quote it replaces or takes back.
+
+    IOIID(23) is the quote's number, the side and the action. The stock dictionaries want S, M or L
+    in IOIQty(27): below SMS, from SMS on, from LIS on; OrderQty(38) says it exactly, but in 4.2.
+    """
+    out = wire.scratch
+    session = wire.sessions[session_id]
+    quote = tables.quotes[instrument_id]
+    cancel = action == IOI_CANCEL
+    at = _begin(wire, session_id, IOI, ts_ns)
+    number = before if cancel else quote["quote_id"]
+    at = _put_ioi_id(out, put_bytes(out, at, _T23), number, side)
+    if cancel:
+        at = put_byte(out, at, IOI_CANCEL)
+    at = put_byte(out, put_bytes(out, at, _T28), action)
+    if action != IOI_NEW:
+        at = _put_ioi_id(out, put_bytes(out, at, _T26), before, side)
+    at = _put_instrument(out, at, tables, instrument_id)
+    at = put_byte(out, put_bytes(out, at, _T54), 48 + side)
+    qty = quote["bid_qty"] if side == BID else quote["ask_qty"]
+    px_e6 = quote["bid_px_e6"] if side == BID else quote["ask_px_e6"]
+    if not cancel and session["version"] != Version.FIX_4_2:
+        at = put_int(out, put_bytes(out, at, _T38), qty)
+    size = _size_letter(tables.instruments[instrument_id], qty, px_e6)
+    at = put_byte(out, put_bytes(out, at, _T27), size)
+    if not cancel:
+        at = _put_currency(out, at, tables, instrument_id)
+        at = put_px(out, put_bytes(out, at, _T44), px_e6)
+    else:
+        at = _put_why(out, at, reason)
+    at = put_bytes(out, at, _T60)
+    entered_ns = ts_ns if cancel else quote["entered_ns"]
+    at = put_time(out, at, wire.date, wire.loop[0], entered_ns, session["precision"])
+    return _finish(wire, session_id, at)
+
+
+@njit
+def _put_ioi_id(out, at, quote_id, side):
+    return put_byte(out, put_int(out, at, quote_id), 66 if side == BID else 83)  # B or S
+
+
+@njit
+def _size_letter(instrument, qty, px_e6):
+    """IOIQty(27): S, M or L, by the instrument's thresholds."""
+    if not fits_product(qty, px_e6):
+        return 76
+    if instrument["lis_e6"] > 0 and qty * px_e6 >= instrument["lis_e6"]:
+        return 76
+    return 77 if qty * px_e6 >= instrument["sms_e6"] else 83
 
 
 @njit

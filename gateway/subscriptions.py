@@ -27,6 +27,7 @@ KINDS = {
     "quote": StreamKind.QUOTE,
     "mass_quote": StreamKind.MASS_QUOTE,
     "market_data": StreamKind.MARKET_DATA,
+    "ioi": StreamKind.IOI,
 }
 EVERYTHING = "*"  # of `quote_instruments`
 TEXT_SIZE_MAX = 256
@@ -348,7 +349,9 @@ class Subscriptions:
             owner.wire, owner.journal, session_id, int(Reason.NO_QUOTE), owner.now_ns()
         )
         known = int(owner.tables.counters[0]["instruments"])
-        owner.wire.told[session_id, :known] = 0
+        wanted = owner.wire.wanted[session_id, :known] & ((1 << REQUEST_BITS) - 1)
+        lost = owner.wire.requests["kind"][wanted] != StreamKind.IOI  # these are sent again
+        owner.wire.told[session_id, :known][lost] = 0
         quote_stream.walk(owner.wire, session_id)
 
     # --- kill switch --------------------------------------------------------------------------

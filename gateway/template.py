@@ -90,7 +90,7 @@ client = "client2"
 # burst = 0                           # orders at once; left out: as orders_per_second
 # throttle_reject = 0                 # BusinessRejectReason(380); the client's dictionary must
 #                                     # have the value, or its engine rejects our reject
-# quotes = "none"                     # quote, mass_quote or market_data: sent without asking
+# quotes = "none"                     # quote, mass_quote, market_data or ioi: sent unasked
 # quote_instruments = ["*"]           # ISINs; * for all
 # quote_interval_ms = 0               # 0: every change
 # username = ""                       # 553 of the Logon; with the hash of 554, which

@@ -92,6 +92,7 @@ class StreamKind(IntEnum):
     QUOTE = 1  # Quote(S), QuoteCancel(Z)
     MASS_QUOTE = 2  # MassQuote(i), QuoteCancel(Z)
     MARKET_DATA = 3  # MarketDataSnapshotFullRefresh(W), MarketDataIncrementalRefresh(X)
+    IOI = 4  # IOI(6) of each side
 
 
 class Wake(IntEnum):

@@ -89,6 +89,33 @@ def test_a_mass_quote_holds_many() -> None:
     assert second.startswith("i 117=5 537=1 296=1 302=1 304=1 295=1 299=5")
 
 
+def test_iois_are_of_one_side_each_and_refer_to_the_one_before() -> None:
+    made = Gateway()
+    made.settings("ioi")
+    made.quote(1, 20 * E6)
+    name = "48=DE000SAMPL01"
+    assert made.told() == [
+        f"6 23=1B 28=N {name} 54=1 38=500 27=M 44=20",
+        f"6 23=1S 28=N {name} 54=2 38=400 27=M 44=20.02",
+    ]
+    made.tables.instruments[1]["sms_e6"] = 400 * 25_000_000
+    made.tables.instruments[1]["lis_e6"] = 500 * 24_000_000
+    made.quote(1, 24 * E6)
+    assert made.told() == [
+        f"6 23=2B 28=R 26=1B {name} 54=1 38=500 27=L 44=24",
+        f"6 23=2S 28=R 26=1S {name} 54=2 38=400 27=S 44=24.02",
+    ]
+    made.quote(1, 0, Reason.BBO_STALE)
+    why = "58=SI-NOQUOTE-STALE market is stale"
+    assert made.told() == [
+        f"6 23=2BC 28=C 26=2B {name} 54=1 27=S {why}",
+        f"6 23=2SC 28=C 26=2S {name} 54=2 27=S {why}",
+    ]
+    made.quote(1, 0, Reason.BBO_CROSSED)
+    made.subscriptions.renew(0)  # an IOI comes again as it was
+    assert made.told() == []
+
+
 @pytest.mark.parametrize("update", ["0", "1"])
 def test_a_request_brings_snapshots_then_updates(update: str) -> None:
     made = Gateway()
@@ -347,6 +374,19 @@ def view_of(raws: list[bytes], seen: dict[str, tuple[str, str]]) -> None:
             seen[fields[48]] = (pxs[0], pxs[1])
 
 
+def iois_of(raws: list[bytes], live: dict[tuple[str, str], tuple[str, str]]) -> None:
+    """The same of IOIs: number and price by ISIN and side; a reference must be to what we have."""
+    for raw in raws:
+        fields = {tag: value.decode() for tag, value in pairs_of(raw)}
+        key = (fields[48], fields[54])
+        if fields[28] == "N":
+            assert key not in live, "new, but there is one"
+        else:
+            assert live.pop(key, ("",))[0] in ("", fields[26])
+        if fields[28] != "C":
+            live[key] = (fields[23], fields[44])
+
+
 def truth(made: Gateway, session_id: int, wants: set[int]) -> dict[str, tuple[str, str]]:
     client = int(made.wire.sessions[session_id]["client"])
     live = [
@@ -367,12 +407,12 @@ STEPS = st.one_of(
     st.tuples(st.just("quote"), ROWS, st.integers(0, 4)),
     st.tuples(st.just("pump"), st.integers(1, 5), st.just(0)),
     st.tuples(st.just("wait"), st.integers(1, 9), st.just(0)),
-    st.tuples(st.just("read"), st.integers(0, 3), st.just(0)),
+    st.tuples(st.just("read"), st.integers(0, 4), st.just(0)),
     st.tuples(st.just("kill"), st.sampled_from([*KillScope]), ROWS),
     st.tuples(st.just("resume"), st.sampled_from([*KillScope]), ROWS),
-    st.tuples(st.just("renew"), st.integers(0, 3), st.just(0)),
+    st.tuples(st.just("renew"), st.integers(0, 4), st.just(0)),
 )
-KINDS = ["quote", "mass_quote", "market_data", "request"]
+KINDS = ["quote", "mass_quote", "market_data", "ioi", "request"]
 
 
 @given(st.lists(STEPS, max_size=60), st.sampled_from(VERSIONS), st.sampled_from("01"))
@@ -381,26 +421,34 @@ def test_in_the_end_everybody_knows_what_is_true(
     steps: list[tuple[str, Any, int]], version: Version, update: str
 ) -> None:
     """Any changes, kills, budgets and slow readers; no number is left out or used twice."""
-    made = Gateway(sessions=4, version=version)
-    for session_id, kind in enumerate(KINDS[:3]):
+    made = Gateway(sessions=5, version=version)
+    for session_id, kind in enumerate(KINDS[:4]):
         made.settings(
             kind, isin(1), isin(2), isin(4), interval_ms=session_id, session_id=session_id
         )
-    made.subscribe([0, 1, 2], session_id=3, t265=update)
-    wants = [{1, 2, 4}, {1, 2, 4}, {1, 2, 4}, {0, 1, 2}]
-    seen: list[dict[str, tuple[str, str]]] = [{} for _ in range(4)]
-    raws: list[list[bytes]] = [[] for _ in range(4)]
+    made.subscribe([0, 1, 2], session_id=4, t265=update)
+    wants = [{1, 2, 4}, {1, 2, 4}, {1, 2, 4}, {1, 2, 4}, {0, 1, 2}]
+    seen: list[dict[str, tuple[str, str]]] = [{} for _ in range(5)]
+    raws: list[list[bytes]] = [[] for _ in range(5)]
+    iois: dict[tuple[str, str], tuple[str, str]] = {}
 
     def read(session_id: int) -> None:
         fresh = made.sent(session_id)
-        view_of(fresh, seen[session_id])
         raws[session_id] += fresh
+        if KINDS[session_id] != "ioi":
+            view_of(fresh, seen[session_id])
+            return
+        iois_of(fresh, iois)
+        pxs: dict[str, list[str]] = {}
+        for (name, _), (_, px) in sorted(iois.items()):
+            pxs.setdefault(name, []).append(px)
+        seen[session_id] = {name: (bid, offer) for name, (bid, offer) in pxs.items()}
 
     for name, one, other in steps:
         if name == "quote":
             made.quote(one, other * E6, Reason.NONE if other else Reason.BBO_EMPTY)
         elif name == "pump":
-            assert made.pump(one) <= one + 1, "a MassQuote in the making is finished"
+            assert made.pump(one) <= one + 1, "what was begun is finished"
         elif name == "wait":
             made.clock_ns += one * 250_000
         elif name == "read":
@@ -413,7 +461,7 @@ def test_in_the_end_everybody_knows_what_is_true(
     for _ in range(3):
         made.clock_ns += 10**9
         made.settle()
-    for session_id in range(4):
+    for session_id in range(5):
         read(session_id)
         expected = {
             name: tuple(f"{float(px):g}" for px in both) for name, both in seen[session_id].items()
@@ -462,7 +510,7 @@ def everything_said(version: Version, precision: int) -> list[bytes]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_stock_dictionary_knows_all_of_it(version: Version, precision: int) -> None:
     said = everything_said(version, precision)
-    assert {dict(pairs_of(raw))[35] for raw in said} == {b"S", b"i", b"Z", b"W", b"X", b"Y"}
+    assert {ord(dict(pairs_of(raw))[35]) for raw in said} == {*b"SiZWXY6"}
     for raw in said:
         assert raw.startswith(f"8={BEGIN_STRINGS[version]}\x01".encode())
         assert int(raw[-4:-1]) == sum(raw[:-7]) % 256
