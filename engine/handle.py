@@ -70,11 +70,15 @@ class Handle:
         Compiled code takes the map as fixed for as long as a call lasts.
         """
         a, b = getattr(self, one), getattr(self, other)
-        assert a.shape == b.shape and a.dtype == b.dtype
-        setattr(self, one, b)
-        setattr(self, other, a)
-        for name in (one, other):
-            self.map[_WORDS * self.arrays.index(name)] = getattr(self, name).ctypes.data
+        self.put(one, b)
+        self.put(other, a)
+
+    def put(self, name: str, array: Any) -> None:
+        """Another array of the same shape and type in place of one; only as in `exchange`."""
+        old = getattr(self, name)
+        assert array.shape == old.shape and array.dtype == old.dtype and array.flags.c_contiguous
+        setattr(self, name, array)
+        self.map[_WORDS * self.arrays.index(name)] = array.ctypes.data
 
     def items(self) -> list[tuple[str, Any]]:
         """Name and array of each table."""

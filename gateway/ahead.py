@@ -18,7 +18,7 @@ MAPPED_BUSY = 2 << 20  # the same whenever nothing is to be done
 MAPPED_IDLE = 8 << 20  # and when nothing has been for a while
 SPARE_LEAD = 4 << 20  # how much further than this one it is, when orders leave little time
 IDLE_LONG = 1_000  # polls in a row that brought nothing
-FRAMES = 1536  # bytes that an order and its fill usually take
+FRAMES = 2048  # bytes that an order and its fill usually take
 
 
 @njit
@@ -69,5 +69,9 @@ def _warm(tables, journal):
         poke_word(journal.buffer, at, 0)
     index = tables.counters[0]["orders"]
     if index < tables.orders.shape[0]:
-        tables.orders[index]["order_id"] = 0
-        tables.orders[index]["recv_ns"] = 0
+        order = tables.orders[index]
+        order["order_id"] = 0  # one field of each of its lines
+        order["clordid"][4] = 0
+        order["limit_px_e6"] = 0
+        order["reason_limit"] = 0
+        order["expire_ns"] = 0

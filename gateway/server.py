@@ -30,6 +30,7 @@ from engine.tables import allocate, outside_table, touch
 from gateway import (
     inbound,
     journal_schema,
+    large_pages,
     loop,
     mass_request,
     policy_file,
@@ -68,6 +69,7 @@ class Server:
         self.tables = allocate(config.capacity)
         self.outbox = allocate_outbox()
         self.wire = wire.allocate(config.capacity.instruments)
+        large_pages.gather(self.tables, self.outbox, self.wire)
         self.session_table = SessionTable(self)
         self.session_admin = SessionAdmin(self.session_table)
         self.sessions = Sessions(self)
