@@ -1,7 +1,7 @@
-"""Venue quotes to the best bid and offer, with staleness, locked and crossed states."""
+"""Venue quotes to the best bid and offer; BBO.md has the rules as a table."""
 
-from engine.enums import BboState, Phase
-from engine.jit import clear_record, inlined
+from engine.enums import BboState, BookState
+from engine.jit import clear_record, inlined, njit
 from engine.limits import VENUES_MAX
 
 
@@ -19,44 +19,44 @@ def consolidate(tables, instrument_id, ts_ns):
     youngest_ns = 0
     for venue in range(tables.counters[0]["venues"]):
         book = tables.venue_books[instrument_id * VENUES_MAX + venue]
-        if book["bid_px_e6"] <= 0 and book["ask_px_e6"] <= 0:
+        bid = book["bid_px_e6"]
+        ask = book["ask_px_e6"]
+        if bid == 0 and ask == 0:
             continue
         quoted = True
+        recv_ns = book["recv_ns"]
         if not counted:
-            youngest_ns = max(youngest_ns, book["recv_ns"])
-        if book["phase"] != Phase.CONTINUOUS or abs(ts_ns - book["recv_ns"]) > stale_ns:
+            youngest_ns = max(youngest_ns, recv_ns)
+        if (
+            book["state"] != BookState.SOUND
+            or abs(ts_ns - recv_ns) > stale_ns
+            or book["update"] < tables.venue_states[venue]["trusted_from"]
+        ):
             continue
-        has_bid = book["bid_px_e6"] > 0 and book["bid_qty"] > 0
-        has_ask = book["ask_px_e6"] > 0 and book["ask_qty"] > 0
-        if not has_bid and not has_ask:
-            continue
-        youngest_ns = book["recv_ns"] if not counted else max(youngest_ns, book["recv_ns"])
+        youngest_ns = recv_ns if not counted else max(youngest_ns, recv_ns)
         counted = True
-        _take_sides(best, book, venue, has_bid, has_ask)
-        if venue == mrm and has_bid and has_ask:
-            best["mrm_bid_px_e6"] = book["bid_px_e6"]
-            best["mrm_ask_px_e6"] = book["ask_px_e6"]
-    best["state"] = _state(best, quoted, counted)
+        if bid > best["bid_px_e6"]:
+            best["bid_px_e6"] = bid
+            best["bid_venue"] = venue
+        if ask != 0 and (best["ask_venue"] < 0 or ask < best["ask_px_e6"]):
+            best["ask_px_e6"] = ask
+            best["ask_venue"] = venue
+        if venue == mrm:
+            best["mrm_bid_px_e6"] = bid
+            best["mrm_ask_px_e6"] = ask
+    if counted:
+        best["state"] = _state(best)
+    elif quoted:
+        best["state"] = _without_any(tables, instrument_id, best, ts_ns)
+    else:
+        best["state"] = BboState.EMPTY
     best["age_ns"] = ts_ns - youngest_ns if quoted else 0
     return best
 
 
 @inlined
-def _take_sides(best, book, venue, has_bid, has_ask):
-    if has_bid and book["bid_px_e6"] > best["bid_px_e6"]:
-        best["bid_px_e6"] = book["bid_px_e6"]
-        best["bid_venue"] = venue
-    if has_ask and (best["ask_venue"] < 0 or book["ask_px_e6"] < best["ask_px_e6"]):
-        best["ask_px_e6"] = book["ask_px_e6"]
-        best["ask_venue"] = venue
-
-
-@inlined
-def _state(best, quoted, counted):
-    if not quoted:
-        return BboState.EMPTY
-    if not counted:
-        return BboState.STALE
+def _state(best):
+    """Of a BBO that some venue counts in."""
     if best["bid_venue"] < 0 or best["ask_venue"] < 0:
         return BboState.ONE_SIDED
     if best["bid_px_e6"] > best["ask_px_e6"]:
@@ -64,6 +64,22 @@ def _state(best, quoted, counted):
     if best["bid_px_e6"] == best["ask_px_e6"]:
         return BboState.LOCKED
     return BboState.NORMAL
+
+
+@njit
+def _without_any(tables, instrument_id, best, ts_ns):
+    """Where no venue counts: CROSSED if one would but for its own prices, which are shown."""
+    for venue in range(tables.counters[0]["venues"]):
+        book = tables.venue_books[instrument_id * VENUES_MAX + venue]
+        fresh = abs(ts_ns - book["recv_ns"]) <= tables.params[0]["stale_ns"]
+        trusted = book["update"] >= tables.venue_states[venue]["trusted_from"]
+        if book["state"] == BookState.CROSSED and fresh and trusted:
+            best["bid_px_e6"] = book["bid_px_e6"]
+            best["ask_px_e6"] = book["ask_px_e6"]
+            best["bid_venue"] = venue
+            best["ask_venue"] = venue
+            return BboState.CROSSED
+    return BboState.STALE
 
 
 @inlined

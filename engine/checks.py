@@ -58,13 +58,24 @@ def check_instrument(tables, execution, instrument_id):
 
 
 @inlined
+def suspension(tables, instrument_id):
+    """The Reason for which a person has withdrawn a quote, or those of the whole firm."""
+    if tables.counters[0]["suspended"] != 0:
+        return tables.counters[0]["suspended"]
+    return tables.quotes[instrument_id]["suspended"]
+
+
+@inlined
 def check_hours(tables, execution, instrument_id, ts_ns):
-    """Published trading hours, and the phase of the most relevant market."""
+    """Published trading hours, exceptional conditions, the phase of the most relevant market."""
     params = tables.params[0]
     if ts_ns < params["open_ns"]:
         return fail(execution, Reason.CLOSED, ts_ns, params["open_ns"])
     if ts_ns >= params["close_ns"]:
         return fail(execution, Reason.CLOSED, ts_ns, params["close_ns"])
+    reason = suspension(tables, instrument_id)
+    if reason != Reason.NONE:
+        return fail(execution, reason, 1, 0)
     mrm = tables.instruments[instrument_id]["mrm_venue"]
     phase = tables.venue_books[instrument_id * VENUES_MAX + mrm]["phase"]
     if phase != Phase.CONTINUOUS:

@@ -48,6 +48,19 @@ class Phase(IntEnum):
     CLOSED = 3
 
 
+#: Beside the phase of a record: its `seq` counts the venue's records from 1 without a gap.
+COUNTED = 1 << 8
+
+
+class BookState(IntEnum):
+    """Whether a venue's last record of an instrument counts for the BBO."""
+
+    SOUND = 0
+    STOPPED = 1  # its phase is not continuous
+    CROSSED = 2  # its bid is above its ask
+    JUMPED = 3  # its price moved further at once than we believe
+
+
 class BboState(IntEnum):
     """What the venues' fresh quotes add up to."""
 
@@ -138,6 +151,27 @@ class DeskAction(IntEnum):
     DECLINE = 4
     KILL = 5
     RESUME = 6
+    SUSPEND = 7  # withdraw quotes under exceptional market conditions
+    RESTORE = 8
+
+
+class Condition(IntEnum):
+    """Exceptional market conditions under which quotes may be withdrawn (2017/567 Art 14(1))."""
+
+    HALT = 1  # of the venue of first admission or the most relevant market
+    MARKET_MAKING = 2  # that venue lets market makers suspend their obligations
+    UNDERLYINGS = 3  # of an ETF: no reliable price for a significant number of them
+    SHORT_SELLING = 4  # banned under Regulation 236/2012 Art 20
+    PRUDENTIAL = 5  # else contrary to prudent risk management
+
+
+class AboveQuote(IntEnum):
+    """What becomes of an order over the quoted size and within the obligation."""
+
+    QUOTED_PRICE = 0  # filled whole, at the quoted price or better
+    PARTIAL = 1  # the quoted size is filled, the rest cancelled
+    DESK = 2
+    REJECT = 3
 
 
 class KillScope(IntEnum):
@@ -190,6 +224,14 @@ class QuoteState(IntEnum):
     NONE = 0
     LIVE = 1
     WITHDRAWN = 2
+
+
+class Waits(IntEnum):
+    """Whether a change of a quote is held back, and so listed in the table `waiting`."""
+
+    NO = 0
+    YES = 1
+    DONE = 2  # listed, but made meanwhile
 
 
 class GivenState(IntEnum):
@@ -304,6 +346,14 @@ class Reason(IntEnum):
     MASS_SCOPE = 69
     NO_OPEN_ORDER = 70
     MASS_PARTIES = 71
+    QUOTE_FAR = 72
+    SUSPENDED_HALT = 73  # these five: Condition + 72
+    SUSPENDED_MARKET_MAKING = 74
+    SUSPENDED_UNDERLYINGS = 75
+    SUSPENDED_SHORT_SELLING = 76
+    SUSPENDED_PRUDENTIAL = 77
+    ABOVE_QUOTE = 78
+    UNKNOWN_CONDITION = 79
     # quotes on request
     QUOTES_FULL = 80
     DUPLICATE_QUOTEREQID = 81

@@ -32,10 +32,10 @@ def gate(tables, band, side, quote, wanted_px_e6):
         return quoted, Clamp.NONE
     if 2 * wanted_px_e6 == bid + ask:  # MiFIR Art 17a(2)
         return wanted_px_e6, Clamp.NONE
-    if side == Side.BUY:
-        allowed = ticks.round_up(tables.ticks, band, wanted_px_e6)
+    if side == Side.BUY:  # a quote from before a change of ticks may be off the new one
+        allowed = min(ticks.round_up(tables.ticks, band, wanted_px_e6), quoted)
     else:
-        allowed = ticks.round_down(tables.ticks, band, wanted_px_e6)
+        allowed = max(ticks.round_down(tables.ticks, band, wanted_px_e6), quoted)
     if allowed != wanted_px_e6:
         return allowed, Clamp.OFF_TICK
     return allowed, Clamp.NONE

@@ -1,9 +1,11 @@
 """Our own firm two-way quote, made from the market it must be close to (RTS 1 Art 10)."""
 
 from engine import ticks
-from engine.bbo import is_tradable
-from engine.enums import BboState, QuoteState, Reason
+from engine.bbo import consolidate, is_tradable
+from engine.checks import suspension
+from engine.enums import BboState, Phase, QuoteState, Reason, Waits
 from engine.jit import inlined, njit
+from engine.limits import OUTPUTS_MAX, SWEEP_MAX, VENUES_MAX, VERSIONS_MAX
 from engine.money import ceil_div
 from engine.outbox import put_quote
 from engine.zones import BPS, regime_at
@@ -17,44 +19,121 @@ def requote(tables, outbox, instrument_id, best, ts_ns):
     ask = 0
     mrm_bid = best["mrm_bid_px_e6"]
     mrm_ask = best["mrm_ask_px_e6"]
-    if mrm_bid > 0 and mrm_ask > 0 and mrm_bid <= mrm_ask:
-        bid = mrm_bid
-        ask = mrm_ask
-    elif is_tradable(best):  # RTS 1 Art 10(2): quotes of other venues
-        bid = best["bid_px_e6"]
-        ask = best["ask_px_e6"]
+    reason = _held_back(tables, instrument_id, ts_ns)
+    if reason == Reason.NONE:
+        if mrm_bid != 0 and mrm_ask != 0:
+            bid = mrm_bid
+            ask = mrm_ask
+        elif is_tradable(best):  # RTS 1 Art 10(2): quotes of other venues
+            bid = best["bid_px_e6"]
+            ask = best["ask_px_e6"]
+        else:
+            reason = _withdrawal(best)
     regime = regime_at(tables, ts_ns)
     edition = tables.counters[0]["edition"]
     if not (
         quote["source_bid_px_e6"] == bid
         and quote["source_ask_px_e6"] == ask
+        and quote["source_reason"] == reason
         and quote["mrm_bid_px_e6"] == mrm_bid
         and quote["mrm_ask_px_e6"] == mrm_ask
         and quote["regime"] == regime
         and quote["edition"] == edition
+        and quote["waits"] != Waits.YES
     ):
         quote["source_bid_px_e6"] = bid
         quote["source_ask_px_e6"] = ask
+        quote["source_reason"] = reason
         quote["regime"] = regime
         quote["edition"] = edition
         _make(tables, outbox, instrument_id, quote, best, ts_ns)
     return quote
 
 
+@inlined
+def _held_back(tables, instrument_id, ts_ns):
+    """Why we do not quote whatever the market is: Reason.NONE where we do.
+
+    Published hours (2017/567 Art 12), exceptional market conditions (Art 14(1)); while the MRM is
+    not in continuous trading no order is answered.
+    """
+    params = tables.params[0]
+    if ts_ns < params["open_ns"] or ts_ns >= params["close_ns"]:
+        return Reason.CLOSED
+    reason = suspension(tables, instrument_id)
+    if reason != Reason.NONE:
+        return reason
+    mrm = tables.instruments[instrument_id]["mrm_venue"]
+    if tables.venue_books[instrument_id * VENUES_MAX + mrm]["phase"] != Phase.CONTINUOUS:
+        return Reason.HALTED
+    return Reason.NONE
+
+
+@inlined
+def public_place(tables, instrument_id, version, recv_ns, ts_ns):
+    """Row of `quote_versions` that was public when an order was received (MiFIR Art 15(2)).
+
+    `version` is the newest one from before the order; `recv_ns` 0: the order has not waited. The
+    last row, which stays empty, where none was public or it is more than VERSIONS_MAX ago.
+    """
+    if recv_ns != 0 and recv_ns < ts_ns:
+        version = _version_at(tables, instrument_id, version, recv_ns)
+    if version == 0:
+        return tables.quote_versions.shape[0] - 1
+    return instrument_id * VERSIONS_MAX + (version & (VERSIONS_MAX - 1))
+
+
+@njit
+def _version_at(tables, instrument_id, version, recv_ns):
+    """The newest version not above `version` that was entered by `recv_ns`; 0: none is kept."""
+    first = instrument_id * VERSIONS_MAX
+    oldest = max(tables.quotes[instrument_id]["version"] - VERSIONS_MAX, 0)
+    while version > oldest:
+        if tables.quote_versions[first + (version & (VERSIONS_MAX - 1))]["entered_ns"] <= recv_ns:
+            return version
+        version -= 1
+    return 0
+
+
+@njit
+def _withdrawal(best):
+    """The Reason that a quote is withdrawn for, from the state of the BBO."""
+    if best["state"] == BboState.EMPTY:
+        return Reason.BBO_EMPTY
+    if best["state"] == BboState.STALE:
+        return Reason.BBO_STALE
+    if best["state"] == BboState.ONE_SIDED:
+        return Reason.BBO_ONE_SIDED
+    return Reason.BBO_CROSSED
+
+
 @njit
 def _make(tables, outbox, instrument_id, quote, best, ts_ns):
     """Prices on tick and sizes from the quote's source; withdrawn where there is no price."""
     instrument = tables.instruments[instrument_id]
-    band = instrument["tick_band"]
-    bid = ticks.round_down(tables.ticks, band, quote["source_bid_px_e6"])
-    ask = ticks.round_up(tables.ticks, band, quote["source_ask_px_e6"])
-    if bid <= 0 or ask <= 0 or not _may_quote(instrument, quote["regime"]):
-        _set_quote(tables, outbox, instrument_id, quote, best, 0, 0, 0, 0, ts_ns)
+    reason = quote["source_reason"]
+    bid = 0
+    ask = 0
+    if reason == Reason.NONE:
+        bid, ask = ticks.round_out(
+            tables.ticks,
+            instrument["tick_band"],
+            quote["source_bid_px_e6"],
+            quote["source_ask_px_e6"],
+        )
+        if bid <= 0 or not _may_quote(instrument, quote["regime"]):
+            reason = Reason.NO_QUOTE
+        elif _is_far(tables, best, bid, ask):
+            reason = Reason.QUOTE_FAR
+    if reason != Reason.NONE:
+        _set_quote(tables, outbox, instrument_id, quote, best, 0, 0, 0, 0, reason, ts_ns)
         return
     target_e6 = _published_size_e6(tables, instrument, quote["regime"])
     bid_qty = _whole_lots(target_e6, bid, instrument["lot"])
     ask_qty = _whole_lots(target_e6, ask, instrument["lot"])
-    _set_quote(tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, ts_ns)
+    _set_quote(
+        tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, reason, ts_ns
+    )
 
 
 @njit
@@ -63,6 +142,19 @@ def _may_quote(instrument, regime):
     if instrument["si"] == 0 or regime < 0 or instrument["lis_e6"] <= 0:
         return False
     return instrument["liquid"] == 0 or instrument["sms_e6"] > 0
+
+
+@njit
+def _is_far(tables, best, bid, ask):
+    """Whether a side is further than `close_bps` from that of the MRM (RTS 1 Art 10(1))."""
+    close_bps = tables.params[0]["close_bps"]
+    mrm_bid = best["mrm_bid_px_e6"]
+    mrm_ask = best["mrm_ask_px_e6"]
+    if close_bps == 0:
+        return False
+    if mrm_bid != 0 and abs(bid - mrm_bid) * BPS > close_bps * mrm_bid:
+        return True
+    return mrm_ask != 0 and abs(ask - mrm_ask) * BPS > close_bps * mrm_ask
 
 
 @njit
@@ -78,22 +170,33 @@ def _published_size_e6(tables, instrument, regime):
 def _whole_lots(target_e6, px_e6, lot):
     """Smallest number of shares in whole lots that is worth `target_e6`; at least one lot."""
     shares = ceil_div(target_e6, px_e6)
+    if lot == 1:  # the usual case, without a division
+        return max(1, shares)
     return max(lot, ceil_div(shares, lot) * lot)
 
 
 @njit
-def _set_quote(tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, ts_ns):
+def _set_quote(
+    tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, reason, ts_ns
+):
+    """A new version where anything in it changed and it is not too soon for one."""
     state = QuoteState.LIVE if bid > 0 else QuoteState.WITHDRAWN
-    reason = Reason.NONE if bid > 0 else _withdrawal(best)
-    if (
+    changed = not (
         quote["state"] == state
+        and quote["reason"] == reason
         and quote["bid_px_e6"] == bid
         and quote["ask_px_e6"] == ask
         and quote["bid_qty"] == bid_qty
         and quote["ask_qty"] == ask_qty
         and quote["mrm_bid_px_e6"] == best["mrm_bid_px_e6"]
         and quote["mrm_ask_px_e6"] == best["mrm_ask_px_e6"]
-    ):
+    )
+    if changed and state == QuoteState.LIVE and _is_too_soon(tables, quote, ts_ns):
+        _wait(tables, quote, instrument_id)
+        return
+    if quote["waits"] == Waits.YES:
+        quote["waits"] = Waits.DONE
+    if not changed:
         return
     tables.counters[0]["quotes"] += 1
     quote["instrument"] = instrument_id
@@ -107,18 +210,93 @@ def _set_quote(tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, as
     quote["mrm_bid_px_e6"] = best["mrm_bid_px_e6"]
     quote["mrm_ask_px_e6"] = best["mrm_ask_px_e6"]
     quote["entered_ns"] = ts_ns
+    version = quote["version"] + 1
+    quote["version"] = version
+    place = instrument_id * VERSIONS_MAX + (version & (VERSIONS_MAX - 1))
+    tables.quote_versions[place] = quote
     put_quote(outbox, quote)
 
 
+@inlined
+def _is_too_soon(tables, quote, ts_ns):
+    """Whether the last version is younger than `quote_interval_ns`."""
+    interval_ns = tables.params[0]["quote_interval_ns"]
+    return quote["version"] != 0 and abs(ts_ns - quote["entered_ns"]) < interval_ns
+
+
 @njit
-def _withdrawal(best):
-    """The Reason that a quote is withdrawn for, from the state of the BBO."""
-    if best["state"] == BboState.EMPTY:
-        return Reason.BBO_EMPTY
-    if best["state"] == BboState.STALE:
-        return Reason.BBO_STALE
-    if best["state"] == BboState.ONE_SIDED:
-        return Reason.BBO_ONE_SIDED
-    if best["state"] == BboState.CROSSED:
-        return Reason.BBO_CROSSED
-    return Reason.NO_QUOTE
+def _wait(tables, quote, instrument_id):
+    """A change that comes too soon is made at a later input: the instrument's next, or a timer."""
+    counters = tables.counters[0]
+    if quote["waits"] == Waits.NO:
+        tables.waiting[counters["waiting"]] = instrument_id
+        counters["waiting"] += 1
+    quote["waits"] = Waits.YES
+
+
+@njit
+def refresh(tables, outbox, instrument_id, ts_ns):
+    """Consolidate and requote where no venue has said anything; answers the quote."""
+    best = consolidate(tables, instrument_id, ts_ns)
+    return requote(tables, outbox, instrument_id, best, ts_ns)
+
+
+@inlined
+def is_due(tables, ts_ns):
+    """Whether a TIMER has quotes to look at: changes held back, a sweep, the hours' edge."""
+    counters = tables.counters[0]
+    if counters["waiting"] != 0 or counters["sweep_at"] != 0:
+        return True
+    return counters["open"] != _is_open(tables, ts_ns)
+
+
+@inlined
+def _is_open(tables, ts_ns):
+    params = tables.params[0]
+    return 1 if params["open_ns"] <= ts_ns < params["close_ns"] else 0
+
+
+@njit
+def on_time(tables, outbox, ts_ns):
+    """Quotes that time alone changes, as many as one input may; the rest is due at once."""
+    counters = tables.counters[0]
+    if counters["open"] != _is_open(tables, ts_ns):
+        counters["open"] = _is_open(tables, ts_ns)
+        counters["sweep_at"] = 1
+    _make_waiting(tables, outbox, ts_ns)
+    sweep(tables, outbox, ts_ns)
+
+
+@njit
+def _make_waiting(tables, outbox, ts_ns):
+    """Changes that were held back, where their time has come."""
+    counters = tables.counters[0]
+    at = 0
+    for _ in range(min(counters["waiting"], SWEEP_MAX)):
+        if outbox.counts[0]["quotes"] == OUTPUTS_MAX:
+            break
+        instrument_id = tables.waiting[at]
+        quote = tables.quotes[instrument_id]
+        if quote["waits"] == Waits.YES:
+            refresh(tables, outbox, instrument_id, ts_ns)
+        if quote["waits"] == Waits.YES:
+            at += 1
+        else:
+            quote["waits"] = Waits.NO
+            counters["waiting"] -= 1
+            tables.waiting[at] = tables.waiting[counters["waiting"]]
+
+
+@njit
+def sweep(tables, outbox, ts_ns):
+    """Go on through all quotes from `sweep_at`: bring them up to what holds now."""
+    counters = tables.counters[0]
+    if counters["sweep_at"] == 0:
+        return
+    at = counters["sweep_at"] - 1
+    end = min(at + SWEEP_MAX, counters["instruments"])
+    while at < end and outbox.counts[0]["quotes"] < OUTPUTS_MAX:
+        if tables.quotes[at]["version"] != 0:
+            refresh(tables, outbox, at, ts_ns)
+        at += 1
+    counters["sweep_at"] = at + 1 if at < counters["instruments"] else 0

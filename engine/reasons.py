@@ -145,6 +145,24 @@ WORDS: dict[Reason, Words] = {
     _R.MASS_PARTIES: Words(
         "SI-TYPE", "a mass request is not narrowed by parties, without tag", 0, _U.COUNT
     ),
+    _R.QUOTE_FAR: Words("SI-NOQUOTE-FAR", "too far from the most relevant market", 48, _U.ISIN),
+    _R.SUSPENDED_HALT: Words(
+        "SI-NOQUOTE-SUSPENDED", "quotes are suspended: trading halt", 48, _U.ISIN
+    ),
+    _R.SUSPENDED_MARKET_MAKING: Words(
+        "SI-NOQUOTE-SUSPENDED", "quotes are suspended: market making", 48, _U.ISIN
+    ),
+    _R.SUSPENDED_UNDERLYINGS: Words(
+        "SI-NOQUOTE-SUSPENDED", "quotes are suspended: ETF underlyings", 48, _U.ISIN
+    ),
+    _R.SUSPENDED_SHORT_SELLING: Words(
+        "SI-NOQUOTE-SUSPENDED", "quotes are suspended: short-selling ban", 48, _U.ISIN
+    ),
+    _R.SUSPENDED_PRUDENTIAL: Words(
+        "SI-NOQUOTE-SUSPENDED", "quotes are suspended: prudent risk", 48, _U.ISIN
+    ),
+    _R.ABOVE_QUOTE: Words("SI-SIZE", "over the size of our public quote", 38, _U.COUNT, "quoted"),
+    _R.UNKNOWN_CONDITION: Words("SI-DESK", "no such market condition", 0, _U.COUNT),
     _R.QUOTES_FULL: Words("SI-LIMIT-CAPACITY", "no room for more quotes", 131, _U.COUNT, "limit"),
     _R.DUPLICATE_QUOTEREQID: Words("SI-DUP", "QuoteReqID used before in this session", 131),
     _R.QUOTEREQID_SIZE: Words(

@@ -9,7 +9,14 @@ import numpy as np
 
 from engine import desk
 from engine.bbo import consolidate
-from engine.checks import check_hours, check_kill, check_order_limits, check_qty, fail
+from engine.checks import (
+    check_hours,
+    check_kill,
+    check_order_limits,
+    check_qty,
+    fail,
+    suspension,
+)
 from engine.enums import DeskState, ExecKind, GivenState, Phase, Reason, Route, Side
 from engine.fills import apply_fill
 from engine.jit import inlined, njit
@@ -218,13 +225,16 @@ def copy_given(tables, made, given):
 
 @njit
 def stopped(tables, given):
-    """Why a quote may not stand any more: a kill switch or a halt; Reason.NONE where it may."""
+    """Why a quote may not stand: kill switch, suspension, halt; Reason.NONE where it may."""
     if tables.counters[0]["kill_firm"] != 0:
         return Reason.KILLED_FIRM
     if tables.client_use[given["client"]]["killed"] != 0:
         return Reason.KILLED_CLIENT
     if tables.positions[given["instrument"]]["killed"] != 0:
         return Reason.KILLED_INSTRUMENT
+    reason = suspension(tables, given["instrument"])
+    if reason != Reason.NONE:
+        return reason
     mrm = tables.instruments[given["instrument"]]["mrm_venue"]
     if tables.venue_books[given["instrument"] * VENUES_MAX + mrm]["phase"] != Phase.CONTINUOUS:
         return Reason.HALTED

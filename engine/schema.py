@@ -10,28 +10,10 @@ import hashlib
 
 import numpy as np
 
+from engine import records
 from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, QUOTE_REF_WORDS
 
-
-def _dtype(*fields: str | tuple[str, int]) -> np.dtype:
-    spec = [(f, "i8") if isinstance(f, str) else (f[0], "i8", (f[1],)) for f in fields]
-    made = np.dtype(spec, align=True)
-    words = sum(1 if isinstance(f, str) else f[1] for f in fields)
-    assert made.itemsize == 8 * words, "a record must have no padding: it is hashed"
-    return made
-
-
-def _extended(base: np.dtype, *fields: str | tuple[str, int]) -> np.dtype:
-    """More fields, then those of another record: what works on the one works on the other.
-
-    Not behind them: numba would take the longer record for the shorter one, and warn.
-    """
-    names = base.names or ()
-    return _dtype(
-        *fields, *((name, base[name].shape[0]) if base[name].shape else name for name in names)
-    )
-
-
+_dtype, _extended, pack, unpack = records.dtype, records.extended, records.pack, records.unpack
 ISIN = ("isin", ISIN_WORDS)
 CLORDID = ("clordid", CLORDID_WORDS)
 ORIG_CLORDID = ("orig_clordid", CLORDID_WORDS)
@@ -56,6 +38,11 @@ params = _dtype(
     "peg_mid",  # PegMid
     "snapshot_configured",  # the snapshot that the configuration named at the last start, or 0
     "rfq_valid_ns",  # how long a quote on request is firm
+    "jump_bps",  # a venue's price that moves further at once is not believed; 0: any is
+    "jump_hold_ns",  # for so long: then it is the market
+    "close_bps",  # furthest that our quote may be from the MRM's; 0: any distance
+    "quote_interval_ns",  # shortest time between two versions of a quote; 0: none
+    "above_quote",  # AboveQuote
 )
 
 #: One row: the engine's own counters.
@@ -83,6 +70,10 @@ counters = _dtype(
     "first_given",  # row + 1 of the oldest that is, 0 for none
     "last_given",
     "next_given_ns",  # earliest end of one that is, 0 for none
+    "suspended",  # Reason for which the firm's quotes are withdrawn, 0: they are not
+    "open",  # 1: quotes were last gone through within the published hours
+    "sweep_at",  # row + 1 of the next instrument whose quote is looked at again, 0: none
+    "waiting",  # rows of `waiting` in use
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -122,15 +113,44 @@ venue_quote = _dtype(
     ISIN,
     "mic",
     "seq",  # the venue's or the adapter's own count
-    "phase",
+    "phase",  # Phase, plus COUNTED where `seq` counts the venue's records from 1 without a gap
     "bid_px_e6",  # 0: no bid
     "ask_px_e6",  # 0: no ask
     "bid_qty",
     "ask_qty",
 )
 
-#: One row per instrument and venue, `instrument * VENUES_MAX + venue`.
-venue_book = _dtype("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty", "phase", "seq", "recv_ns")
+#: One row per instrument and venue, `instrument * VENUES_MAX + venue`: its last record.
+venue_book = _dtype(
+    "bid_px_e6",  # 0: no bid; then its quantity is 0, too
+    "ask_px_e6",
+    "state",  # BookState
+    "update",  # number of the record among all that were applied
+    "recv_ns",
+    "bid_qty",
+    "ask_qty",
+    "phase",
+    "seq",
+    "sound_mid_x2_e6",  # bid + ask of the last two-sided record that was believed, 0: none
+    "sound_ns",  # when that came
+    "jump_ns",  # since when records are refused as too far from it, 0: they are not
+)
+
+#: One row per venue: how far its feed can be trusted, and what came of it.
+venue_state = _dtype(
+    "trusted_from",  # an older record (venue_book.update) of this venue does not count
+    "last_seq",  # of its counted records, 0: none has come
+    "last_recv_ns",  # of any record
+    "records",
+    "unknown",  # of these, about an instrument that we do not have
+    "repeats",  # with a `seq` that had come before: not applied
+    "gaps",
+    "lost",  # records that the gaps were made of
+    "restarts",  # its count began anew
+    "crossed",  # records with bid > ask
+    "jumps",  # how often it went too far at once
+    "refused",  # records that were not believed for it
+)
 
 #: Best bid and offer over the fresh quotes of all venues.
 bbo = _dtype(
@@ -139,12 +159,12 @@ bbo = _dtype(
     "ask_px_e6",
     "bid_venue",
     "ask_venue",
-    "mrm_bid_px_e6",  # 0 where the most relevant market is stale or one-sided
+    "mrm_bid_px_e6",  # 0 where the most relevant market has no bid that counts
     "mrm_ask_px_e6",
     "age_ns",  # of the newest quote that counted (or of the newest at all, if stale)
 )
 
-#: Our own firm two-way quote, one row per instrument.
+#: Our own firm two-way quote, one row per instrument; the last versions are in `quote_versions`.
 quote = _dtype(
     "instrument",
     "quote_id",
@@ -156,11 +176,15 @@ quote = _dtype(
     "ask_qty",
     "source_bid_px_e6",  # the market it was made from (RTS 1 Art 10), before rounding to ticks
     "source_ask_px_e6",
+    "source_reason",  # why there is no such market, or why we may not quote
     "mrm_bid_px_e6",
     "mrm_ask_px_e6",
     "regime",  # row of the regime that sized it
     "edition",  # of the tables it was made with
     "entered_ns",  # RTS 1 Art 9(d)
+    "version",  # of this instrument, from 1
+    "suspended",  # Reason for which a person has withdrawn it, 0: nobody has
+    "waits",  # Waits: whether `quote_interval_ns` holds a change back
 )
 
 position = _dtype(
@@ -204,6 +228,7 @@ order_event = _dtype(
     "order_ref",  # OrderID(37), 0: not given or none of ours
     "scope",  # MassScope, or the code that was asked for instead
     "from_item",  # desk item where a piece of a mass request begins, 0: the first open one
+    "recv_ns",  # when its bytes were read, if before the input's own time; 0: then
     "total",  # orders cancelled by the pieces before; of a mass status request: all it is about
 )
 
@@ -277,6 +302,7 @@ desk_command = _dtype(
     "scope",
     "subject",
     "offer_px_e6",  # of a quote for both sides, whose bid is `px_e6`
+    "condition",  # Condition that quotes are suspended for
 )
 
 desk_result = _dtype("command_id", "action", "item_id", "trader", "reason", "value", "limit")
@@ -464,21 +490,6 @@ TABLE_DTYPES = {
     5: client,
     6: instrument,
 }
-
-
-def pack(text: str, words: int = 1) -> list[int] | int:
-    """Text to `words` int64, first character in the lowest byte; an int when `words` is 1."""
-    data = text.encode("ascii")
-    assert len(data) <= 8 * words, f"{text!r} is longer than {8 * words} characters"
-    data = data.ljust(8 * words, b"\0")
-    out = [int.from_bytes(data[i : i + 8], "little", signed=True) for i in range(0, len(data), 8)]
-    return out[0] if words == 1 else out
-
-
-def unpack(words: object) -> str:
-    """The text in one packed word or in an array of them."""
-    data = b"".join(int(w).to_bytes(8, "little", signed=True) for w in np.atleast_1d(words))  # type: ignore[call-overload]
-    return data.rstrip(b"\0").decode("ascii", "replace")
 
 
 def schema_hash() -> int:

@@ -4,9 +4,11 @@ An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route
 gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
-from engine import checks, desk, rfq, rfq_desk, ticks
+from engine import checks, desk, quoting, rfq, rfq_desk, ticks, venue_feed
 from engine.bbo import consolidate
 from engine.enums import (
+    AboveQuote,
+    Condition,
     DeskAction,
     Destination,
     ExecKind,
@@ -20,15 +22,16 @@ from engine.enums import (
     Route,
     Side,
     Tif,
+    Zone,
 )
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
 from engine.jit import call_policy, inlined, njit
-from engine.limits import CLORDID_WORDS, VENUES_MAX
+from engine.limits import CLORDID_WORDS, OUTPUTS_MAX, VENUES_MAX
 from engine.money import to_eur_e6
 from engine.order_life import on_cancel, on_mass_cancel, on_mass_status, on_replace, on_status
 from engine.outbox import clear, new_desk_result
-from engine.quoting import requote
+from engine.quoting import public_place, requote
 from engine.report import (
     copy_bbo,
     copy_instrument,
@@ -68,6 +71,8 @@ def on_order(tables, outbox, event, ts_ns, policy):
         execution["order_state"] = OrderState.REJECTED
     execution["reason"] = reason
     desk.number(tables, execution, ts_ns)
+    if execution["order_state"] == OrderState.PARTIALLY_FILLED:
+        cancel_rest(tables, outbox, execution, ts_ns)
 
 
 @inlined
@@ -100,10 +105,16 @@ def admit(tables, execution, event):
     order["qty"] = event["qty"]
     order["limit_px_e6"] = event["limit_px_e6"] if checks.has_limit(event) else 0
     order["state"] = OrderState.NEW
-    order["recv_ns"] = execution["ts_ns"]
+    order["recv_ns"] = received_ns(event, execution["ts_ns"])
     order["min_qty"] = event["min_qty"]
     order["expire_ns"] = event["expire_ns"] if event["tif"] == Tif.GTD else 0
     return checks.passed(execution)
+
+
+@inlined
+def received_ns(event, ts_ns):
+    """When an order was received: before its input's time, where it had to wait."""
+    return event["recv_ns"] if 0 < event["recv_ns"] < ts_ns else ts_ns
 
 
 @inlined
@@ -141,18 +152,21 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     reason = checks.check_px(tables, execution, instrument, event)
     if reason != Reason.NONE:
         return reason
+    version = tables.quotes[instrument_id]["version"]
     best = consolidate(tables, instrument_id, ts_ns)
-    quote = requote(tables, outbox, instrument_id, best, ts_ns)
+    requote(tables, outbox, instrument_id, best, ts_ns)
+    public = public_place(tables, instrument_id, version, event["recv_ns"], ts_ns)
+    quote = tables.quote_versions[public]
     copy_bbo(execution, best)
     copy_quote(execution, quote)
     reason = checks.check_bbo(tables, execution, best)
     if reason != Reason.NONE:
         return reason
-    return place(tables, outbox, execution, order, event, ts_ns, policy)
+    return place(tables, outbox, execution, order, event, quote, ts_ns, policy)
 
 
 @inlined
-def place(tables, outbox, execution, order, event, ts_ns, policy):
+def place(tables, outbox, execution, order, event, quote, ts_ns, policy):
     """Zone and route of an order on a sound market, then its limits, then who answers."""
     instrument = tables.instruments[order["instrument"]]
     mid_x2_e6 = execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"]
@@ -174,19 +188,65 @@ def place(tables, outbox, execution, order, event, ts_ns, policy):
     )
     if reason != Reason.NONE:
         return reason
+    qty = event["qty"]
+    if tables.params[0]["above_quote"] != AboveQuote.QUOTED_PRICE:
+        qty, reason = above_quote(tables, execution, order, event, quote)
+        if reason != Reason.NONE:
+            return reason
     if execution["route"] == Route.DESK:
         return to_desk(tables, outbox, execution, order, ts_ns)
     if execution["route"] == Route.REJECT:
         limit = execution["threshold_e6"]
         return checks.fail(execution, Reason.ZONE_REJECTED, execution["notional_e6"], limit)
-    after = tables.positions[order["instrument"]]["qty"] + firm_qty(event["side"], event["qty"])
+    after = tables.positions[order["instrument"]]["qty"] + firm_qty(event["side"], qty)
     execution["position_before"] = tables.positions[order["instrument"]]["qty"]
     reason = checks.check_fill_limits(
         tables, execution, order["instrument"], event["client"], after, mid_x2_e6
     )
     if reason != Reason.NONE:
         return reason
-    return auto_fill(tables, execution, order, event, ts_ns, policy)
+    return auto_fill(tables, execution, order, event, quote, qty, ts_ns, policy)
+
+
+@njit
+def above_quote(tables, execution, order, event, quote):
+    """An order over the public size and within the obligation: what the firm does (`AboveQuote`).
+
+    Answers the quantity to fill and a Reason. MiFIR Art 15(4) is silent where the size quoted is
+    Qmin or more; only the quoted size is firm.
+    """
+    qty = event["qty"]
+    zone = execution["zone"]
+    quoted = quote["ask_qty"] if event["side"] == Side.BUY else quote["bid_qty"]
+    within = zone == Zone.WITHIN_MIN_QUOTE or zone == Zone.WITHIN_OBLIGATION
+    if not within or quote["state"] != QuoteState.LIVE or qty <= quoted:
+        return qty, Reason.NONE
+    wanted = tables.params[0]["above_quote"]
+    if wanted == AboveQuote.DESK:
+        execution["route"] = Route.DESK
+        order["route"] = Route.DESK
+        return qty, Reason.NONE
+    whole = event["tif"] == Tif.FOK or event["min_qty"] > quoted
+    if wanted == AboveQuote.REJECT:
+        execution["route"] = Route.REJECT
+        order["route"] = Route.REJECT
+    if wanted == AboveQuote.REJECT or whole:
+        return 0, checks.fail(execution, Reason.ABOVE_QUOTE, qty, quoted)
+    return quoted, Reason.NONE
+
+
+@njit
+def cancel_rest(tables, outbox, execution, ts_ns):
+    """What is left of an order of which only the quoted size was filled."""
+    order = tables.orders[execution["order_id"] - 1]
+    rest = desk.end_order(
+        outbox, order, ExecKind.CANCELLED, OrderState.CANCELLED, Reason.ABOVE_QUOTE
+    )
+    with_instrument(tables, rest)
+    checks.fail(rest, Reason.ABOVE_QUOTE, order["qty"], order["filled_qty"])
+    order["reason_value"] = order["qty"]
+    order["reason_limit"] = order["filled_qty"]
+    desk.number(tables, rest, ts_ns)
 
 
 @njit
@@ -202,9 +262,8 @@ def to_desk(tables, outbox, execution, order, ts_ns):
 
 
 @inlined
-def auto_fill(tables, execution, order, event, ts_ns, policy):
-    """Price by quote, policy and gate, then fill the whole order if its limit allows."""
-    quote = tables.quotes[order["instrument"]]
+def auto_fill(tables, execution, order, event, quote, qty, ts_ns, policy):
+    """Price by the public quote, policy and gate, then fill `qty` if the order's limit allows."""
     if quote["state"] != QuoteState.LIVE:
         return checks.fail(execution, Reason.NO_QUOTE, quote["reason"], 0)
     buy = event["side"] == Side.BUY
@@ -213,7 +272,7 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
     if pegged and tables.params[0]["peg_mid"] == PegMid.FILL:
         px = midpoint(tables, execution, event["side"], quote, quoted)
     else:
-        px = price(tables, execution, event["side"], event["qty"], quote, quoted, ts_ns, policy)
+        px = price(tables, execution, event["side"], qty, quote, quoted, ts_ns, policy)
     mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
     if pegged and 2 * px != mid_x2_e6:
         return checks.fail(execution, Reason.PEG_MID, px, mid_x2_e6 // 2)
@@ -224,7 +283,7 @@ def auto_fill(tables, execution, order, event, ts_ns, policy):
             return checks.fail(execution, Reason.NOT_MARKETABLE, limit, px)
     improvement = quoted - px if buy else px - quoted
     assert improvement >= 0, "a fill must never be worse than the public quote"
-    apply_fill(tables, execution, order, event["qty"], px, improvement)
+    apply_fill(tables, execution, order, qty, px, improvement)
     return Reason.NONE
 
 
@@ -279,7 +338,8 @@ def close_unfilled(execution, order, reason):
     """Give an order that got neither fill nor desk item its final state."""
     if reason == Reason.NONE:
         return
-    if reason == Reason.NOT_MARKETABLE or reason == Reason.PEG_MID:
+    partly = reason == Reason.ABOVE_QUOTE and execution["route"] != Route.REJECT
+    if reason == Reason.NOT_MARKETABLE or reason == Reason.PEG_MID or partly:
         execution["kind"] = ExecKind.CANCELLED
         order["state"] = OrderState.CANCELLED
     else:
@@ -296,32 +356,24 @@ def on_venue_quote(tables, outbox, record, ts_ns):
     """One record of the market-data feed: the venue's book, then our own quote."""
     clear(outbox)
     counters = tables.counters[0]
-    instrument_id = find_instrument(tables, record["isin"])
     venue = find_venue(tables, record["mic"])
-    if instrument_id < 0 or venue < 0:
+    if venue < 0:
         counters["venue_quotes_unknown"] += 1
+        return
+    if not venue_feed.is_new(tables, venue, record, ts_ns):
+        return
+    instrument_id = find_instrument(tables, record["isin"])
+    if instrument_id < 0:
+        counters["venue_quotes_unknown"] += 1
+        tables.venue_states[venue]["unknown"] += 1
         return
     counters["venue_quotes"] += 1
     book = tables.venue_books[instrument_id * VENUES_MAX + venue]
-    book["bid_px_e6"] = checked_px(record["bid_px_e6"])
-    book["ask_px_e6"] = checked_px(record["ask_px_e6"])
-    book["bid_qty"] = record["bid_qty"]
-    book["ask_qty"] = record["ask_qty"]
-    book["phase"] = record["phase"]
-    book["seq"] = record["seq"]
-    book["recv_ns"] = ts_ns
+    venue_feed.put_book(tables, venue, book, record, ts_ns)
     best = consolidate(tables, instrument_id, ts_ns)
     requote(tables, outbox, instrument_id, best, ts_ns)
-    if record["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
+    if book["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
         rfq.sweep(tables, outbox, ts_ns)
-
-
-@inlined
-def checked_px(px_e6):
-    """A price the engine can multiply; anything else is no price."""
-    if px_e6 < 0 or px_e6 > checks.PX_E6_MAX:
-        return 0
-    return px_e6
 
 
 @njit
@@ -336,6 +388,9 @@ def on_desk(tables, outbox, command, ts_ns):
     action = command["action"]
     if action == DeskAction.KILL or action == DeskAction.RESUME:
         result["reason"] = set_kill(tables, command, result)
+        rfq.sweep(tables, outbox, ts_ns)
+    elif action == DeskAction.SUSPEND or action == DeskAction.RESTORE:
+        result["reason"] = suspend(tables, outbox, command, result, ts_ns)
         rfq.sweep(tables, outbox, ts_ns)
     elif rfq_desk.is_request(tables, command["item_id"]):
         result["reason"] = rfq_desk.act(tables, outbox, command, result, ts_ns)
@@ -370,18 +425,55 @@ def set_kill(tables, command, result):
     return desk.fail_result(result, Reason.UNKNOWN_ACTION, command["scope"], 0)
 
 
+@njit
+def suspend(tables, outbox, command, result, ts_ns):
+    """Withdraw the quotes of the firm or of an instrument, or put them back (2017/567 Art 14(1)).
+
+    What the instrument's own suspension and the firm's stop is stopped until both are lifted.
+    """
+    reason = 0
+    subject = command["subject"]
+    counters = tables.counters[0]
+    if command["action"] == DeskAction.SUSPEND:
+        condition = command["condition"]
+        if condition < Condition.HALT or condition > Condition.PRUDENTIAL:
+            return desk.fail_result(result, Reason.UNKNOWN_CONDITION, condition, 0)
+        reason = condition - Condition.HALT + Reason.SUSPENDED_HALT
+    if command["scope"] == KillScope.FIRM:
+        counters["suspended"] = reason
+        counters["sweep_at"] = 1
+        quoting.sweep(tables, outbox, ts_ns)
+        return Reason.NONE
+    if command["scope"] != KillScope.INSTRUMENT:
+        return desk.fail_result(result, Reason.UNKNOWN_ACTION, command["scope"], 0)
+    if subject < 0 or subject >= counters["instruments"]:
+        return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, counters["instruments"])
+    tables.quotes[subject]["suspended"] = reason
+    quoting.refresh(tables, outbox, subject, ts_ns)
+    return Reason.NONE
+
+
 @inlined
 def is_due(tables, ts_ns):
     """Whether a TIMER has something to do."""
     expiry_ns = tables.counters[0]["next_expiry_ns"]
-    return (expiry_ns != 0 and expiry_ns <= ts_ns) or rfq.is_due(tables, ts_ns)
+    if expiry_ns != 0 and expiry_ns <= ts_ns:
+        return True
+    return rfq.is_due(tables, ts_ns) or quoting.is_due(tables, ts_ns)
+
+
+@inlined
+def goes_on(tables, outbox):
+    """Whether the TIMER before has left quotes for another one at the same time."""
+    return tables.counters[0]["sweep_at"] != 0 or outbox.counts[0]["quotes"] == OUTPUTS_MAX
 
 
 @njit
 def on_timer(tables, outbox, ts_ns):
-    """Time has passed: desk items and quotes on request expire."""
+    """Time has passed: items and quotes on request expire, our quotes keep to the hours."""
     clear(outbox)
     desk.expire(tables, outbox, ts_ns)
     rfq.sweep(tables, outbox, ts_ns)
+    quoting.on_time(tables, outbox, ts_ns)
     for index in range(outbox.counts[0]["executions"]):
         with_instrument(tables, outbox.executions[index])

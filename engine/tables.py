@@ -23,6 +23,7 @@ from engine.limits import (
     TICK_BANDS,
     TICK_ROWS,
     VENUES_MAX,
+    VERSIONS_MAX,
     Capacity,
 )
 
@@ -43,7 +44,10 @@ class Tables(Handle):
     instruments: Any
     staged: Any  # the next `instruments`, see engine.staging
     venue_books: Any  # instrument * VENUES_MAX + venue
+    venue_states: Any
     quotes: Any
+    quote_versions: Any  # instrument * VERSIONS_MAX + version % VERSIONS_MAX; the last is empty
+    waiting: Any  # int64[instruments]: those whose quotes wait for `quote_interval_ns`
     positions: Any
     client_use: Any
     orders: Any
@@ -75,7 +79,10 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         instruments=np.zeros(capacity.instruments, schema.instrument),
         staged=np.zeros(capacity.instruments, schema.instrument),
         venue_books=np.zeros(capacity.instruments * VENUES_MAX, schema.venue_book),
+        venue_states=np.zeros(VENUES_MAX, schema.venue_state),
         quotes=np.zeros(capacity.instruments, schema.quote),
+        quote_versions=np.zeros(capacity.instruments * VERSIONS_MAX + 1, schema.quote),
+        waiting=np.zeros(capacity.instruments, np.int64),
         positions=np.zeros(capacity.instruments, schema.position),
         client_use=np.zeros(capacity.clients, schema.client_use),
         orders=np.zeros(capacity.orders, schema.order),
@@ -375,7 +382,10 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("clients", tables.clients[:clients]),
         ("instruments", tables.instruments[:instruments]),
         ("venue_books", tables.venue_books[: instruments * VENUES_MAX]),
+        ("venue_states", tables.venue_states),
         ("quotes", tables.quotes[:instruments]),
+        ("quote_versions", tables.quote_versions[: instruments * VERSIONS_MAX]),
+        ("waiting", tables.waiting[: int(counters["waiting"])]),
         ("positions", tables.positions[:instruments]),
         ("client_use", tables.client_use[:clients]),
         ("orders", tables.orders[: int(counters["orders"])]),

@@ -31,6 +31,21 @@ def round_up(ticks, band, px_e6):
     return -(-px_e6 // tick) * tick
 
 
+@njit
+def round_out(ticks, band, bid_px_e6, ask_px_e6):
+    """`round_down` of a bid and `round_up` of an ask not below it; one search does for most."""
+    if band == 0:
+        return bid_px_e6 - bid_px_e6 % FREE_TICK_E6, -(-ask_px_e6 // FREE_TICK_E6) * FREE_TICK_E6
+    row = 0
+    while row < ticks.shape[0] - 1 and bid_px_e6 >= ticks[row]["below_px_e6"]:
+        row += 1
+    tick = ticks[row]["tick_e6"][band - 1]
+    bid = bid_px_e6 - bid_px_e6 % tick
+    if ask_px_e6 >= ticks[row]["below_px_e6"]:
+        tick = tick_e6(ticks, band, ask_px_e6)
+    return bid, -(-ask_px_e6 // tick) * tick
+
+
 @inlined
 def on_tick(ticks, band, px_e6):
     """Whether an order or quote at this price respects the tick; always so without a band."""

@@ -293,12 +293,58 @@ def resume(
     _switch(directory, "RESUME", client, isin, trader)
 
 
-def _switch(directory: Path, action: str, client: str, isin: str, trader: str) -> None:
+@desk.command()
+def suspend(
+    directory: Directory,
+    condition: Annotated[
+        str,
+        typer.Argument(
+            help="halt, market-making, underlyings, short-selling or prudential.",
+            metavar="CONDITION",
+        ),
+    ],
+    isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    trader: Trader = "desk",
+) -> None:
+    """Withdraw our quotes under an exceptional market condition (2017/567 Art 14(1))."""
+    from gateway.venue_view import condition_of
+
+    with friendly():
+        _switch(directory, "SUSPEND", "", isin, trader, condition=condition_of(condition))
+
+
+@desk.command()
+def restore(
+    directory: Directory,
+    isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    trader: Trader = "desk",
+) -> None:
+    """Put quotes back that were suspended."""
+    _switch(directory, "RESTORE", "", isin, trader)
+
+
+@desk.command()
+def venues(directory: Directory, as_json: AsJson = False) -> None:
+    """What came of each venue's market data in a running engine: gaps, repeats, jumps."""
+    from gateway import control, venue_view
+
+    with friendly():
+        rows = control.ask(directory, {"venues": True})["venues"]
+        if as_json:
+            print(json.dumps(rows))
+        else:
+            out.print(venue_view.table(rows))
+
+
+def _switch(
+    directory: Path, action: str, client: str, isin: str, trader: str, **fields: Any
+) -> None:
     from gateway.desk_view import subject_of
 
     with friendly():
         scope, subject, name = subject_of(directory / "journal", client, isin)
-    _act(directory, action, trader, f"{action.lower()}: {name}", scope=scope, subject=subject)
+    done = f"{action.lower()}: {name}"
+    _act(directory, action, trader, done, scope=scope, subject=subject, **fields)
 
 
 # --- bench ------------------------------------------------------------------------------------

@@ -132,6 +132,11 @@ class Quoting(Section):
     discretionary: RouteName = "desk"
     on_request: RouteName = "auto"
     peg_mid: Literal["fill", "policy", "reject"] = "fill"
+    jump_bps: Annotated[int, Field(ge=0, le=100_000)] = 5_000
+    jump_hold_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 5_000
+    close_bps: Annotated[int, Field(ge=0, le=10_000)] = 100
+    quote_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    above_quoted_size: Literal["quoted_price", "partial", "desk", "reject"] = "quoted_price"
 
 
 class Desk(Section):

@@ -2,6 +2,7 @@
 
 `{"activate": PATH, "at_ns": 0, "by": NAME}` brings a reference-data snapshot in; the answer comes
 when that has happened or, with a time to come, when it is staged. `{"cancel": true}` takes it back.
+`{"venues": true}` is answered with what came of each venue's market data.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import structlog
 
 from engine import schema, tables
+from gateway import venue_view
 from gateway.errors import UserError
 from gateway.swap import Reading, Swap, venue_rows
 
@@ -115,7 +117,9 @@ class Control:
             if "session" in request:
                 reply(self.server.session_admin.receive(request))
                 return
-            if "cancel" in request:
+            if "venues" in request:
+                reply({"venues": venue_view.as_dicts(self.server.tables)})
+            elif "cancel" in request:
                 self._cancel(reply)
             elif self.activation is not None:
                 pending = self.activation.path.name

@@ -87,6 +87,7 @@ class DeskClient:
     def command(
         self, action: DeskAction, trader: str, *, item_id: int = 0, qty: int = 0, px_e6: int = 0,
         scope: KillScope = KillScope.FIRM, subject: int = 0, offer_px_e6: int = 0,
+        condition: int = 0,
     ) -> Any:  # fmt: skip
         """Send one command and await its result. Raises DeskError with the engine's reason."""
         row = np.zeros(1, schema.desk_command)
@@ -94,7 +95,7 @@ class DeskClient:
         row["action"], row["item_id"] = action, item_id
         row["trader"] = schema.pack(trader)
         row["qty"], row["px_e6"], row["offer_px_e6"] = qty, px_e6, offer_px_e6
-        row["scope"], row["subject"] = scope, subject
+        row["scope"], row["subject"], row["condition"] = scope, subject, condition
         try:
             self.socket.sendto(row.tobytes(), str(self.path))
         except OSError as error:

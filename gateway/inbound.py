@@ -149,6 +149,7 @@ def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns,
         if problem >= 0:
             return leave(loop, problem, tag)
         event = wire.event[0]
+        event["recv_ns"] = wire.connections[connection_id]["recv_ns"]
         if has(fields, generation, 97) and was_sent_before(tables, wire, buffer, event):
             take_number(session, seq, ts_ns)
             on_message_in(wire, journal, session_id, seq, buffer, start, size, ts_ns)

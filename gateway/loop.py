@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import journal as jn
 from engine.jit import copy_bytes, njit
-from engine.step import is_due
+from engine.step import goes_on, is_due
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
 from gateway.inbound import NEEDED_ROOM, drain, keep_alive
@@ -19,6 +19,7 @@ from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
+TIMERS_MAX = 16  # of one tick: 1,024 quotes that time has changed
 QUOTES_IDLE = 8  # messages to subscribers when nothing else is to be done, some 5 us each
 QUOTES_BUSY = 2  # and between inputs
 
@@ -67,7 +68,7 @@ def run(tables, outbox, wire, journal, policy):
                 elif source < 0:
                     wake = _WAKES[-source]
                 else:
-                    wake = _receive(wire, source, events)
+                    wake = _receive(wire, source, events, ts_ns)
                     if wake == Wake.RECEIVED:
                         wake = Wake.NOTHING
                         taking = source
@@ -93,7 +94,7 @@ def run(tables, outbox, wire, journal, policy):
 
 
 @njit
-def _receive(wire, connection_id, events):
+def _receive(wire, connection_id, events, ts_ns):
     """What a connection's socket has: RECEIVED, CLOSED or NOTHING."""
     connection = wire.connections[connection_id]
     if connection["fd"] < 0:
@@ -115,6 +116,7 @@ def _receive(wire, connection_id, events):
             return Wake.NOTHING
         if received > 0:
             connection["rx_end"] = end + received
+            connection["recv_ns"] = ts_ns
             return Wake.RECEIVED
     if events & (sc.EPOLLERR | sc.EPOLLHUP):
         return Wake.CLOSED
@@ -215,8 +217,12 @@ def _tick(tables, outbox, wire, journal, ts_ns):
     loop["next_tick_ns"] = ts_ns + TICK_NS
     if jn.room(journal) < NEEDED_ROOM:
         return Wake.SEGMENT
-    if is_due(tables, ts_ns):
+    due = is_due(tables, ts_ns)
+    for _ in range(TIMERS_MAX):
+        if not due or jn.room(journal) < NEEDED_ROOM:
+            break
         on_timer(tables, outbox, wire, journal, ts_ns)
+        due = goes_on(tables, outbox)
     for session_id in range(SESSIONS_MAX):
         keep_alive(wire, journal, session_id, ts_ns)
     flush_all(wire)

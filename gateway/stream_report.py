@@ -83,6 +83,9 @@ _TEXT_SIZES = np.zeros(128, np.int64)
 for _reason in (
     Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT, Reason.BBO_EMPTY,
     Reason.BBO_ONE_SIDED, Reason.BBO_STALE, Reason.BBO_CROSSED, Reason.NO_QUOTE,
+    Reason.CLOSED, Reason.HALTED, Reason.QUOTE_FAR, Reason.SUSPENDED_HALT,
+    Reason.SUSPENDED_MARKET_MAKING, Reason.SUSPENDED_UNDERLYINGS, Reason.SUSPENDED_SHORT_SELLING,
+    Reason.SUSPENDED_PRUDENTIAL,
 ):  # fmt: skip
     _line = f"{WORDS[_reason].prefix} {WORDS[_reason].sentence.partition(',')[0]}"
     _TEXTS[_reason, : len(_line)] = np.frombuffer(_line.encode(), np.uint8)

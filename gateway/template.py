@@ -35,6 +35,11 @@ collar_bps = 1000           # furthest a limit price may be from the reference p
 quote_size_bps = 10000      # published size, of the minimum quote size
 discretionary = "desk"      # above the obligation, below large in scale: desk, auto or reject
 on_request = "auto"         # illiquid instruments below large in scale
+jump_bps = 5000             # a venue's price that moves further at once is not believed; 0: any is
+jump_hold_ms = 5000         # for so long; then it is the market
+close_bps = 100             # furthest that our quote may be from the MRM's; 0: any distance
+quote_interval_ms = 0       # shortest time between two versions of a quote
+above_quoted_size = "quoted_price"  # of an order within the obligation: partial, desk or reject
 
 [desk]
 item_seconds = 300          # how long an order waits for a person

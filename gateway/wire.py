@@ -161,6 +161,7 @@ connection = _dtype(
     "blocked",  # 1 while the socket takes no more
     "slow",  # 1: owed more than TX_SIZE; to be disconnected, what it missed is in the journal
     "opened_ns",
+    "recv_ns",  # when its last bytes were read; orders keep it where the loop had to pause
     "closing",  # 1: we have said goodbye, 2: and ended our side; what still comes is forgotten
 )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import regimes, schema, tables
-from engine.enums import PegMid, Route
+from engine.enums import AboveQuote, PegMid, Route
 from engine.limits import VENUES_MAX
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
@@ -141,6 +141,10 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
     row["peg_mid"] = PegMid[quoting.peg_mid.upper()]
+    row["jump_bps"], row["close_bps"] = quoting.jump_bps, quoting.close_bps
+    row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
+    row["quote_interval_ns"] = quoting.quote_interval_ms * 1_000_000
+    row["above_quote"] = AboveQuote[quoting.above_quoted_size.upper()]
     row["policy_param"] = (quoting.policy_param + [0] * 4)[:4]
     if row["close_ns"][0] == 0:
         row["close_ns"] = ALWAYS_NS

@@ -166,7 +166,9 @@ ITEM_FIELDS = (
     "limit_px_e6 zone notional_e6 bid_px_e6 ask_px_e6 trader quote_px_e6 created_ns deadline_ns "
     "changed_ns ord_type min_qty expire_ns replaced"
 ).split()
-QUOTE_CONTENT = "state bid_px_e6 ask_px_e6 bid_qty ask_qty mrm_bid_px_e6 mrm_ask_px_e6".split()
+QUOTE_CONTENT = (
+    "state reason bid_px_e6 ask_px_e6 bid_qty ask_qty mrm_bid_px_e6 mrm_ask_px_e6".split()
+)
 
 
 class Oracle:
@@ -190,6 +192,7 @@ class Oracle:
         self.by_clordid: dict[tuple[int, str], Row] = {}  # every ClOrdID an order has had
         self.replaced_count = 0
         self.firm_killed = False
+        self.was_open = False  # when a timer last looked
         self.executions_count = 0
         self.quotes_count = 0
         self.outputs: list[Row] = []
@@ -215,7 +218,7 @@ class Oracle:
         self.books.setdefault(index, {})
         names = ("qty", "cash_e6", "improvement_e6", "fills", "traded_qty", "killed")
         self.positions.setdefault(index, dict.fromkeys(names, 0))
-        nothing = {"instrument": None, "quote_id": 0, "reason": 0, "entered_ns": 0}
+        nothing = {"instrument": None, "quote_id": 0, "entered_ns": 0}
         self.quotes.setdefault(index, nothing | dict.fromkeys(QUOTE_CONTENT, 0))
 
     # Inputs
@@ -225,7 +228,7 @@ class Oracle:
         venue = next((i for i, mic in self.venues.items() if mic == record["mic"]), None)
         if instrument is None or venue is None:
             return []
-        self.books[instrument][venue] = record | {"recv_ns": ts_ns}
+        self.books[instrument][venue] = self._sound(record) | {"recv_ns": ts_ns}
         self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
         return self._take_outputs()
 
@@ -239,14 +242,16 @@ class Oracle:
         record["order_id"] = order["order_id"]
         failure = first_failure(self._checks_without_market(order, event, ts_ns, record))
         if failure is None:
+            public = self.quotes[order["instrument"]]  # as it was when the order came
             bbo = self._look_at_market(order, ts_ns, record)
+            record |= self._quote_fields(public)
             failure = first_failure(self._checks_with_market(order, bbo, record))
         if failure:
             self._reject(order, record, failure)
         elif order["route"] == Route.DESK:
             self._enqueue(order, record, ts_ns)
         else:
-            self._answer(order, record, ts_ns)
+            self._answer(order, public, record, ts_ns)
         return self._take_outputs()
 
     def cancel(self, event: Row, ts_ns: int) -> list[Row]:
@@ -338,6 +343,10 @@ class Oracle:
             why = Reason.ORDER_EXPIRED if own else Reason.DESK_EXPIRED
             self._close(order, item, (Kind.EXPIRED, why), record)
             self._show_item(item, ts_ns)
+        if self._is_open_at(ts_ns) != self.was_open:
+            self.was_open = not self.was_open
+            for instrument in [i for i, quote in self.quotes.items() if quote["quote_id"]]:
+                self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
         return self._take_outputs()
 
     def desk(self, command: Row, ts_ns: int) -> list[Row]:
@@ -371,15 +380,25 @@ class Oracle:
     def _instrument_of(self, isin: str) -> int | None:
         return next((i for i, row in self.instruments.items() if row["isin"] == isin), None)
 
+    def _sound(self, record: Row) -> Row:
+        """A record without the sides that are none."""
+        sides = [s for s in ("bid", "ask") if not self._is_side(record, s)]
+        return record | {f"{s}_{name}": 0 for s in sides for name in ("px_e6", "qty")}
+
+    def _is_side(self, record: Row, side: str) -> bool:
+        return 0 < units(record[f"{side}_px_e6"]) <= PX_MAX and record[f"{side}_qty"] > 0
+
+    def _is_usable(self, book: Row, ts_ns: int) -> bool:
+        fresh = abs(ts_ns - book["recv_ns"]) <= self.params["stale_ns"]
+        return fresh and book["phase"] == CONTINUOUS
+
+    def _is_crossed(self, book: Row) -> bool:
+        return book["bid_px_e6"] > book["ask_px_e6"] > 0
+
     def _counts(self, book: Row, side: str, ts_ns: int) -> bool:
         """Whether this side of a venue's quote may be used."""
-        fresh = abs(ts_ns - book["recv_ns"]) <= self.params["stale_ns"]
-        return (
-            fresh
-            and book["phase"] == CONTINUOUS
-            and book[f"{side}_px_e6"] > 0
-            and book[f"{side}_qty"] > 0
-        )
+        sound = self._is_usable(book, ts_ns) and not self._is_crossed(book)
+        return sound and book[f"{side}_px_e6"] > 0
 
     def _bbo(self, instrument: int, ts_ns: int) -> Row:
         books = sorted(self.books[instrument].items())
@@ -389,6 +408,11 @@ class Oracle:
         ask, ask_venue = min(asks, default=(0, None))
         mrm_bid, mrm_ask = self._mrm_touch(instrument, ts_ns)
         state = self._bbo_state(instrument, -bid, ask)
+        if state == BboState.STALE:
+            for venue, book in reversed(books):
+                if self._is_usable(book, ts_ns) and self._is_crossed(book):
+                    state, bid_venue, ask_venue = BboState.CROSSED, venue, venue
+                    bid, ask = -book["bid_px_e6"], book["ask_px_e6"]
         return {
             "state": int(state),
             "bid": units(-bid),
@@ -397,7 +421,7 @@ class Oracle:
             "ask_venue": ask_venue,
             "mrm_bid": units(mrm_bid),
             "mrm_ask": units(mrm_ask),
-            "age_ns": self._age_ns(instrument, state, ts_ns),
+            "age_ns": self._age_ns(instrument, ts_ns),
         }
 
     def _bbo_state(self, instrument: int, bid: int, ask: int) -> int:
@@ -417,20 +441,22 @@ class Oracle:
         return [b for b in books if b["bid_px_e6"] > 0 or b["ask_px_e6"] > 0]
 
     def _mrm_touch(self, instrument: int, ts_ns: int) -> tuple[int, int]:
-        """Bid and ask of the most relevant market, zeros where it lacks one of them."""
+        """Bid and ask of the most relevant market, a zero where it lacks one."""
         book = self.books[instrument].get(self.instruments[instrument]["mrm_venue"])
-        if book and self._counts(book, "bid", ts_ns) and self._counts(book, "ask", ts_ns):
-            return book["bid_px_e6"], book["ask_px_e6"]
-        return 0, 0
+        if not book:
+            return 0, 0
+        bid, ask = (
+            book[f"{s}_px_e6"] if self._counts(book, s, ts_ns) else 0 for s in ("bid", "ask")
+        )
+        return bid, ask
 
-    def _age_ns(self, instrument: int, state: int, ts_ns: int) -> int | None:
+    def _age_ns(self, instrument: int, ts_ns: int) -> int | None:
         books = self._quoting_books(instrument)
-        if state == BboState.EMPTY:
+        if not books:
             return None
-        if state != BboState.STALE:
-            sides = ("bid", "ask")
-            books = [b for b in books if any(self._counts(b, side, ts_ns) for side in sides)]
-        return ts_ns - max(book["recv_ns"] for book in books)
+        sides = ("bid", "ask")
+        counting = [b for b in books if any(self._counts(b, side, ts_ns) for side in sides)]
+        return ts_ns - max(book["recv_ns"] for book in counting or books)
 
     # Our own quote
 
@@ -451,14 +477,18 @@ class Oracle:
         regime = self._regime(ts_ns)
         mrm = {"mrm_bid_px_e6": to_e6(bbo["mrm_bid"]), "mrm_ask_px_e6": to_e6(bbo["mrm_ask"])}
         nothing = dict.fromkeys(QUOTE_CONTENT, 0) | mrm | {"state": int(QuoteState.WITHDRAWN)}
+        if not self._is_open_at(ts_ns):
+            return nothing | {"reason": int(Reason.CLOSED)}
+        if self._mrm_phase(instrument) != CONTINUOUS:
+            return nothing | {"reason": int(Reason.HALTED)}
         if touch is None:
             return nothing | {"reason": int(BBO_REASON[BboState(bbo["state"])])}
         if not self._answers(row, regime):
-            return nothing | {"reason": None}
+            return nothing | {"reason": int(Reason.NO_QUOTE)}
         bid = round_to_tick(touch[0], row["tick_band"], ROUND_FLOOR)
         ask = round_to_tick(touch[1], row["tick_band"], ROUND_CEILING)
         if bid == 0:
-            return nothing | {"reason": None}
+            return nothing | {"reason": int(Reason.NO_QUOTE)}
         qmin = self._thresholds(row, regime)[0]
         size = {
             f"{side}_qty": self._quote_size(row, px, qmin)
@@ -476,7 +506,7 @@ class Oracle:
 
     def _touch(self, bbo: Row) -> tuple[Decimal, Decimal] | None:
         """The market that we quote after: RTS 1 Art 10(1), else (2), else none."""
-        if bbo["mrm_bid"] > 0 and bbo["mrm_bid"] <= bbo["mrm_ask"]:
+        if bbo["mrm_bid"] > 0 and bbo["mrm_ask"] > 0:
             return bbo["mrm_bid"], bbo["mrm_ask"]
         if bbo["state"] in (BboState.NORMAL, BboState.LOCKED):
             return bbo["bid"], bbo["ask"]
@@ -563,8 +593,7 @@ class Oracle:
         self, order: Row, event: Row, ts_ns: int, record: Row
     ) -> Iterator[Check]:
         yield from self._instrument_checks(order, ts_ns, record)
-        hours = self.params["open_ns"] <= ts_ns < self.params["close_ns"]
-        yield not hours, Reason.CLOSED, None, None
+        yield not self._is_open_at(ts_ns), Reason.CLOSED, None, None
         phase = self._mrm_phase(order["instrument"])
         yield phase != CONTINUOUS, Reason.HALTED, None, None
         yield from self._instruction_checks(order, event, ts_ns)
@@ -583,6 +612,9 @@ class Oracle:
         yield regime is None, Reason.NO_REGIME, None, None
         yield self._lacks_thresholds(row), Reason.NO_THRESHOLD, None, None
         record |= self._threshold_fields(row, regime)
+
+    def _is_open_at(self, ts_ns: int) -> bool:
+        return bool(self.params["open_ns"] <= ts_ns < self.params["close_ns"])
 
     def _mrm_phase(self, instrument: int) -> int:
         book = self.books[instrument].get(self.instruments[instrument]["mrm_venue"])
@@ -631,7 +663,7 @@ class Oracle:
         """BBO and our quote as they are at the order's time."""
         bbo = self._bbo(order["instrument"], ts_ns)
         self._make_quote(order["instrument"], bbo, ts_ns)
-        record |= self._bbo_fields(bbo) | self._quote_fields(order["instrument"])
+        record |= self._bbo_fields(bbo) | self._quote_fields(self.quotes[order["instrument"]])
         return bbo
 
     def _checks_with_market(
@@ -715,9 +747,8 @@ class Oracle:
             record["route"] = order["route"]
         self._execute(Kind.REJECTED, record, failure)
 
-    def _answer(self, order: Row, record: Row, ts_ns: int) -> None:
-        """Price an order by our quote and the policy, and fill it or cancel it."""
-        quote = self.quotes[order["instrument"]]
+    def _answer(self, order: Row, quote: Row, record: Row, ts_ns: int) -> None:
+        """Price an order by the public quote and the policy, and fill it or cancel it."""
         if quote["state"] != QuoteState.LIVE:
             self._reject(order, record, (Reason.NO_QUOTE, None, None))
             return
@@ -1110,8 +1141,7 @@ class Oracle:
             "threshold_e6": to_e6(threshold),
         }
 
-    def _quote_fields(self, instrument: int) -> Row:
-        quote = self.quotes[instrument]
+    def _quote_fields(self, quote: Row) -> Row:
         if quote["state"] != QuoteState.LIVE:
             quote = dict.fromkeys(quote, 0)
         names = ("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty")
