@@ -85,7 +85,7 @@ class HotPath:
             tables.PARAMS, 0, schema.params, jurisdiction=pack("EU"), regime_forced=-1,
             stale_ns=2**60, collar_bps=1000, discretionary_route=Route.DESK,
             on_request_route=Route.AUTO, quote_size_bps=10_000, desk_ttl_ns=10**12,
-            close_ns=2**62, policy_hash=self.policy.source_hash, policy_param=[1, 0, 0, 0],
+            close_ns=2**62, policy_hash=self.policy.source_hash, policy_param=[1] + [0] * 7,
         )  # fmt: skip
         for index, mic in enumerate((MIC, "XPAR", "XLON", "XSTO", "XSWX")):
             self._set(tables.VENUE, index, schema.venue, mic=pack(mic))

@@ -1,5 +1,6 @@
 """A fill against the firm's capital: order, position, cash, the client's day."""
 
+from engine import markouts
 from engine.enums import ExecKind, OrderState, Side
 from engine.jit import inlined
 from engine.money import to_eur_e6
@@ -36,6 +37,10 @@ def apply_fill(tables, execution, order, qty, px_e6, improvement_e6):
     execution["last_qty"] = qty
     execution["last_px_e6"] = px_e6
     execution["improvement_e6"] = improvement_e6
+    if tables.params[0]["markout_weight_e6"] != 0:
+        markouts.note_fill(
+            tables, order["client"], order["instrument"], order["side"], px_e6, execution["ts_ns"]
+        )
     copy_progress(execution, order)
 
 

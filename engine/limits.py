@@ -21,6 +21,13 @@ SWEEP_MAX = 1 << 10  # instruments whose quotes one input may look at again
 TICK_BANDS = 6  # RTS 11 liquidity bands
 TICK_ROWS = 19  # RTS 11 price ranges
 OUTPUTS_MAX = 64  # executions (or desk items) that one input may cause
+POLICY_PARAMS = 8  # integers that a price-improvement policy is given
+TIERS = 8  # of clients
+ASSET_CLASSES = 6  # `enums.AssetClass`, and 0 where none is known
+MARKOUTS_AT_ONCE = 64  # mark-outs of one horizon that one input may take
+MARKOUT_NS_MAX = 3_600 * 10**9  # longest horizon
+VOL_HALF_LIFE_NS_MIN = 10**9  # `volatility.py` relies on both
+VOL_HALF_LIFE_NS_MAX = 3_600 * 10**9
 
 MASS_MAX = OUTPUTS_MAX - 1  # orders in one piece of a mass request; one more row reports on it
 ECHO_SIZE_MAX = 512  # bytes of what a client said of an order that come back
@@ -42,6 +49,7 @@ class Capacity(NamedTuple):
     orders: int = 1 << 21
     desk_items: int = 1 << 16
     given_quotes: int = 1 << 16
+    marked_fills: int = 1 << 16  # fills that wait for a mark-out
 
     @property
     def replaced(self) -> int:

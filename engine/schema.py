@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 
 from engine import records
-from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, QUOTE_REF_WORDS
+from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, POLICY_PARAMS, QUOTE_REF_WORDS
 
 _dtype, _extended, pack, unpack = records.dtype, records.extended, records.pack, records.unpack
 ISIN = ("isin", ISIN_WORDS)
@@ -34,7 +34,7 @@ params = _dtype(
     "open_ns",  # trading hours of the current day
     "close_ns",
     "policy_hash",  # first 8 bytes of the hash of the policy's source
-    ("policy_param", 4),  # handed to the policy as they are
+    ("policy_param", POLICY_PARAMS),  # handed to the policy where no rule holds
     "peg_mid",  # PegMid
     "snapshot_configured",  # the snapshot that the configuration named at the last start, or 0
     "rfq_valid_ns",  # how long a quote on request is firm
@@ -43,6 +43,10 @@ params = _dtype(
     "close_bps",  # furthest that our quote may be from the MRM's; 0: any distance
     "quote_interval_ns",  # shortest time between two versions of a quote; 0: none
     "above_quote",  # AboveQuote
+    "policy_configured",  # the policy rules that the configuration named at the last start
+    "vol_half_life_ns",  # of the volatility of the mid; 0: it is not measured
+    ("markout_ns", 4),  # how long after a fill, ascending
+    "markout_weight_e6",  # of one fill in a client's mean; 0: nothing is measured
 )
 
 #: One row: the engine's own counters.
@@ -74,6 +78,10 @@ counters = _dtype(
     "open",  # 1: quotes were last gone through within the published hours
     "sweep_at",  # row + 1 of the next instrument whose quote is looked at again, 0: none
     "waiting",  # rows of `waiting` in use
+    "marked_fills",  # fills that were put into the ring, ever
+    ("markouts_done", 4),  # of these, done with at each horizon
+    "markouts_dropped",  # a fill's mark-out at one horizon, for want of room in the ring
+    "next_markout_ns",  # when the next is due, 0 for none
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -201,6 +209,31 @@ client = _dtype(
     "order_max_eur_e6",  # largest order; 0: none
     "day_max_eur_e6",  # cumulative fills of the day; 0: none
     "fills_max",  # fills of the day (MiFIR Art 17(2)); 0: none
+    "tier",  # 0..7: which of the policy's rules hold
+)
+
+#: What the policy is given for one tier and asset class, `tier * ASSET_CLASSES + asset_class`.
+policy_rule = _dtype(
+    "given",  # 0: no rule, `params.policy_param` holds
+    ("param", POLICY_PARAMS),
+    ("by", 2),  # packed: who asked for it
+    ("approved_by", 2),  # packed: the second person, where one is needed
+)
+
+#: How much the mid of an instrument moves, one row per instrument (`volatility.py`).
+volatility = _dtype(
+    "mid_x2_e6",  # bid + ask of the last tradable BBO, 0: none yet
+    "squares_e18",  # of its relative moves, summed up; half of it is left after a half-life
+    "decayed_ns",  # up to when
+)
+
+#: A fill that waits for its mark-outs.
+marked_fill = _dtype("client", "instrument", "side", "px_e6", "recv_ns")
+
+#: How the mid moved after a client's fills, one row per client (`markouts.py`).
+markout = _dtype(
+    ("markout_e9", 4),  # weighted mean, of the price; positive: as the client wished
+    ("fills", 4),
 )
 
 client_use = _dtype("filled_eur_e6", "fills", "orders", "killed")
@@ -320,7 +353,14 @@ policy_input = _dtype(
     "mid_x2_e6",  # bid + ask: twice the midpoint, so that it stays whole
     "position_qty",  # the firm's, before the trade
     "recv_ns",
-    ("param", 4),
+    ("param", POLICY_PARAMS),
+    "tier",  # of the client
+    "mrm_bid_px_e6",  # the market that the quote was made from, 0: none
+    "mrm_ask_px_e6",
+    "position_max_e6",  # largest absolute position value, 0: none
+    "vol_e9",  # of the mid: relative, per square root of a second
+    ("markout_e9", 4),  # of the client, relative; positive: it was right
+    ("markout_fills", 4),  # how many fills that rests on
 )
 
 #: Every decision on an order, with every number that made it: the explain record.
@@ -489,6 +529,7 @@ TABLE_DTYPES = {
     4: venue,
     5: client,
     6: instrument,
+    7: policy_rule,
 }
 
 

@@ -4,8 +4,8 @@ An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route
 gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
-from engine import checks, desk, quoting, rfq, rfq_desk, ticks, venue_feed
-from engine.bbo import consolidate
+from engine import checks, desk, markouts, quoting, rfq, rfq_desk, ticks, venue_feed
+from engine.bbo import consolidate, is_tradable
 from engine.enums import (
     AboveQuote,
     Condition,
@@ -27,7 +27,7 @@ from engine.enums import (
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
 from engine.jit import call_policy, inlined, njit
-from engine.limits import CLORDID_WORDS, OUTPUTS_MAX, VENUES_MAX
+from engine.limits import ASSET_CLASSES, CLORDID_WORDS, OUTPUTS_MAX, POLICY_PARAMS, VENUES_MAX
 from engine.money import to_eur_e6
 from engine.order_life import on_cancel, on_mass_cancel, on_mass_status, on_replace, on_status
 from engine.outbox import clear, new_desk_result
@@ -41,6 +41,7 @@ from engine.report import (
     with_instrument,
 )
 from engine.tables import clordid_slot, find_instrument, find_venue
+from engine.volatility import follow_mid, vol_e9
 from engine.zones import classify, route_of, set_thresholds
 
 __all__ = [
@@ -328,8 +329,20 @@ def ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy):
     inputs["mid_x2_e6"] = quote["bid_px_e6"] + quote["ask_px_e6"]
     inputs["position_qty"] = execution["position_before"]
     inputs["recv_ns"] = ts_ns
-    for i in range(4):
-        inputs["param"][i] = params["policy_param"][i]
+    instrument = tables.instruments[quote["instrument"]]
+    tier = tables.clients[execution["client"]]["tier"]
+    inputs["tier"] = tier
+    inputs["mrm_bid_px_e6"] = quote["mrm_bid_px_e6"]
+    inputs["mrm_ask_px_e6"] = quote["mrm_ask_px_e6"]
+    inputs["position_max_e6"] = instrument["position_max_e6"]
+    inputs["vol_e9"] = vol_e9(tables, quote["instrument"], ts_ns)
+    markout = tables.markouts[execution["client"]]
+    for h in range(markouts.HORIZONS):
+        inputs["markout_e9"][h] = markout["markout_e9"][h]
+        inputs["markout_fills"][h] = markout["fills"][h]
+    rule = tables.policy_rules[tier * ASSET_CLASSES + instrument["asset_class"]]
+    for i in range(POLICY_PARAMS):
+        inputs["param"][i] = rule["param"][i] if rule["given"] != 0 else params["policy_param"][i]
     return call_policy(policy, inputs)
 
 
@@ -368,9 +381,13 @@ def on_venue_quote(tables, outbox, record, ts_ns):
         tables.venue_states[venue]["unknown"] += 1
         return
     counters["venue_quotes"] += 1
+    if markouts.is_due(tables, ts_ns):
+        markouts.take_due(tables, ts_ns)
     book = tables.venue_books[instrument_id * VENUES_MAX + venue]
     venue_feed.put_book(tables, venue, book, record, ts_ns)
     best = consolidate(tables, instrument_id, ts_ns)
+    if is_tradable(best):
+        follow_mid(tables, instrument_id, best["bid_px_e6"] + best["ask_px_e6"], ts_ns)
     requote(tables, outbox, instrument_id, best, ts_ns)
     if book["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
         rfq.sweep(tables, outbox, ts_ns)
@@ -459,7 +476,9 @@ def is_due(tables, ts_ns):
     expiry_ns = tables.counters[0]["next_expiry_ns"]
     if expiry_ns != 0 and expiry_ns <= ts_ns:
         return True
-    return rfq.is_due(tables, ts_ns) or quoting.is_due(tables, ts_ns)
+    if rfq.is_due(tables, ts_ns) or markouts.is_due(tables, ts_ns):
+        return True
+    return quoting.is_due(tables, ts_ns)
 
 
 @inlined
@@ -470,8 +489,9 @@ def goes_on(tables, outbox):
 
 @njit
 def on_timer(tables, outbox, ts_ns):
-    """Time has passed: items and quotes on request expire, our quotes keep to the hours."""
+    """Time has passed: items and quotes on request expire, mark-outs are taken, quotes keep hours."""
     clear(outbox)
+    markouts.take_due(tables, ts_ns)
     desk.expire(tables, outbox, ts_ns)
     rfq.sweep(tables, outbox, ts_ns)
     quoting.on_time(tables, outbox, ts_ns)

@@ -13,23 +13,28 @@ from engine import schema
 from engine.handle import Handle
 from engine.jit import get_record, inlined, njit, prefetch
 from engine.limits import (
+    ASSET_CLASSES,
     CLORDID_WORDS,
     ECHO_SIZE_MAX,
     EUR_PER_UNIT_E9_MAX,
     INT64_MAX,
     ISIN_WORDS,
+    MARKOUT_NS_MAX,
     QUOTE_REF_WORDS,
     SMS_E6_MAX,
     TICK_BANDS,
     TICK_ROWS,
+    TIERS,
     VENUES_MAX,
     VERSIONS_MAX,
+    VOL_HALF_LIFE_NS_MAX,
+    VOL_HALF_LIFE_NS_MIN,
     Capacity,
 )
 
 REGIMES_MAX = 8
 ECHO_ROW = 8 + ECHO_SIZE_MAX
-PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT = range(1, 7)
+PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT, POLICY_RULE = range(1, 8)
 
 
 class Tables(Handle):
@@ -55,6 +60,10 @@ class Tables(Handle):
     replaced: Any  # ClOrdIDs that orders had before they were replaced
     echoes: Any  # uint8[desk_items, ECHO_ROW]: a size word, then bytes that only the gateway reads
     given_quotes: Any
+    policy_rules: Any  # tier * ASSET_CLASSES + asset_class
+    volatility: Any
+    markouts: Any
+    marked_fills: Any  # a ring
     isin_slots: Any  # open addressing: row + 1, 0 for free
     clordid_slots: Any  # the same: above 0 a row of `orders`, below 0 one of `replaced`
     quote_ref_slots: Any
@@ -90,6 +99,10 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         replaced=np.zeros(capacity.replaced, schema.replaced),
         echoes=np.zeros((capacity.desk_items, ECHO_ROW), np.uint8),
         given_quotes=np.zeros(capacity.given_quotes, schema.given_quote),
+        policy_rules=np.zeros(TIERS * ASSET_CLASSES, schema.policy_rule),
+        volatility=np.zeros(capacity.instruments, schema.volatility),
+        markouts=np.zeros(capacity.clients, schema.markout),
+        marked_fills=np.zeros(capacity.marked_fills, schema.marked_fill),
         isin_slots=np.zeros(capacity.isin_slots, np.int64),
         clordid_slots=np.zeros(capacity.clordid_slots, np.int64),
         quote_ref_slots=np.zeros(capacity.given_slots, np.int64),
@@ -291,6 +304,8 @@ def apply_row(tables, table_id, index, buffer, offset):
         isin = tables.instruments[index]["isin"]
         if find_instrument(tables, isin) < 0:
             enter_isin(tables, isin, index)
+    elif table_id == POLICY_RULE:
+        get_record(tables.policy_rules[index], buffer, offset)
 
 
 @njit
@@ -333,6 +348,23 @@ def check_instruments(rows: Any) -> None:
             )
 
 
+def check_params(row: Any) -> None:
+    """Raise ValueError for what volatility and mark-outs could not be reckoned with."""
+    half_life_ns = int(row["vol_half_life_ns"])
+    if half_life_ns and not VOL_HALF_LIFE_NS_MIN <= half_life_ns <= VOL_HALF_LIFE_NS_MAX:
+        raise ValueError(
+            f"vol_half_life_ns {half_life_ns} is neither 0 nor within "
+            f"{VOL_HALF_LIFE_NS_MIN}..{VOL_HALF_LIFE_NS_MAX}"
+        )
+    weight_e6, horizons = int(row["markout_weight_e6"]), row["markout_ns"].tolist()
+    if not 0 <= weight_e6 <= 10**6:
+        raise ValueError(f"markout_weight_e6 {weight_e6} is not within 0..1000000")
+    if weight_e6 and not 0 < horizons[0] <= horizons[-1] <= MARKOUT_NS_MAX:
+        raise ValueError(f"markout_ns {horizons} are not within 1..{MARKOUT_NS_MAX}")
+    if horizons != sorted(horizons):
+        raise ValueError(f"markout_ns {horizons} do not ascend")
+
+
 def outside_table(tables: Tables, table_id: int) -> Any:
     """A table that only rows from outside change, by its number in a TABLE_ROW."""
     return (
@@ -342,6 +374,7 @@ def outside_table(tables: Tables, table_id: int) -> Any:
         tables.venues,
         tables.clients,
         tables.instruments,
+        tables.policy_rules,
     )[table_id - 1]
 
 
@@ -350,6 +383,10 @@ def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
     table = outside_table(tables, table_id)
     if not 0 <= index < len(table):
         raise ValueError(f"row {index} of table {table_id}: it has {len(table)} rows")
+    if table_id == PARAMS:
+        check_params(row)
+    if table_id == CLIENT and not 0 <= row["tier"] < TIERS:
+        raise ValueError(f"tier {row['tier']} is not within 0..{TIERS - 1}")
     if table_id == INSTRUMENT:
         check_instruments(np.asarray(row).reshape(1))
         known = int(find_instrument(tables, row["isin"]))
@@ -393,6 +430,10 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("replaced", tables.replaced[: int(counters["replaced"])]),
         ("echoes", tables.echoes[: int(counters["desk_items"])]),
         ("given_quotes", tables.given_quotes[: int(counters["given_quotes"])]),
+        ("policy_rules", tables.policy_rules),
+        ("volatility", tables.volatility[:instruments]),
+        ("markouts", tables.markouts[:clients]),
+        ("marked_fills", tables.marked_fills[: int(counters["marked_fills"])]),
     ]
 
 

@@ -13,6 +13,7 @@ from gateway import logs
 from gateway.cli_common import AsJson, bar, friendly, out, say
 from gateway.cli_drop_copy import dropcopy
 from gateway.cli_fix import fix
+from gateway.cli_policy import policy
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
 from gateway.cli_session import session
@@ -36,6 +37,7 @@ app.add_typer(session, name="session")
 app.add_typer(fix, name="fix")
 app.add_typer(dropcopy, name="dropcopy")
 app.add_typer(sim, name="sim")
+app.add_typer(policy, name="policy")
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 
@@ -434,6 +436,7 @@ def _subcommands() -> str:
     groups = (
         ("desk", desk), ("refdata", refdata), ("regime", regime), ("status", status),
         ("session", session), ("fix", fix), ("dropcopy", dropcopy), ("sim", sim), ("bench", bench),
+        ("policy", policy),
     )  # fmt: skip
     for name, group in groups:
         for command in group.registered_commands:

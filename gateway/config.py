@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.limits import Capacity
+from engine.limits import TIERS, Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
+from gateway.policy_config import Param, PolicySettings
 from gateway.session_settings import Name, Session, check_together
 from gateway.wire import SESSIONS_MAX
 from refdata import hours
@@ -125,7 +126,7 @@ class Quoting(Section):
     """Our quote, its limits, and where the larger orders go."""
 
     policy: str = "ticks"
-    policy_param: Annotated[list[int], Field(max_length=4)] = [1]
+    policy_param: Param = [1]
     stale_ms: Annotated[int, Field(gt=0, le=86_400_000)] = 5_000
     collar_bps: Annotated[int, Field(gt=0, le=10_000)] = 1_000
     quote_size_bps: Annotated[int, Field(ge=10_000, le=20_000)] = 10_000
@@ -158,6 +159,7 @@ class Client(Section):
     order_max_eur: Eur = Decimal(0)
     day_max_eur: Eur = Decimal(0)
     fills_max: Annotated[int, Field(ge=0)] = 0
+    tier: Annotated[int, Field(ge=0, le=TIERS - 1)] = 0
 
 
 class Fix(Section):
@@ -195,6 +197,7 @@ class Config(Section):
     refdata: Refdata
     hours: Hours = Hours()
     quoting: Quoting = Quoting()
+    policy: PolicySettings = PolicySettings()
     desk: Desk = Desk()
     rfq: Rfq = Rfq()
     clients: Annotated[list[Client], Field(min_length=1, max_length=1024)]

@@ -2,7 +2,9 @@
 
 `{"activate": PATH, "at_ns": 0, "by": NAME}` brings a reference-data snapshot in; the answer comes
 when that has happened or, with a time to come, when it is staged. `{"cancel": true}` takes it back.
-`{"venues": true}` is answered with what came of each venue's market data.
+`{"venues": true}` is answered with what came of each venue's market data. `{"policy": VERB, ...}`
+is about the policy's rules (policy_rules.py), `{"session": VERB, ...}` about sessions
+(session_admin.py).
 """
 
 from __future__ import annotations
@@ -116,6 +118,9 @@ class Control:
             request = json.loads(data)
             if "session" in request:
                 reply(self.server.session_admin.receive(request))
+                return
+            if "policy" in request:
+                reply(self.server.policy_rules.receive(request))
                 return
             if "venues" in request:
                 reply({"venues": venue_view.as_dicts(self.server.tables)})

@@ -1,11 +1,13 @@
 """Policies by name or by path, and the copies that let a journal be replayed years later."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import policy
+from engine.limits import POLICY_PARAMS
 from engine.policies import BUILTIN
-from engine.policy import Policy
+from engine.policy import Description, Policy
 from gateway.errors import UserError
 
 
@@ -37,6 +39,29 @@ def from_file(path: Path) -> Policy:
         return policy.from_module(path.stem, module)
     except Exception as error:  # whatever a user's file does
         raise PolicyError(f"policy {path}: {error}") from error
+
+
+def check_params(
+    loaded: Policy | Description, values: Sequence[int], where: str, exact: bool = True
+) -> None:
+    """Raise PolicyError, naming it, for the first parameter that the policy does not take.
+
+    What is left out is 0. With `exact` there may be no more than the policy has.
+    """
+    if loaded.params is None:
+        return
+    given = [*values, *([0] * POLICY_PARAMS)][:POLICY_PARAMS]
+    for place, (param, value) in enumerate(zip(loaded.params, given, strict=False)):
+        if not param.low <= value <= param.high:
+            raise PolicyError(
+                f"{where}: param[{place}] of policy {loaded.name}, {param.name}, is {value}, not "
+                f"within {param.low}..{param.high} ({param.meaning})"
+            )
+    if exact and any(given[len(loaded.params) :]):
+        names = ", ".join(param.name for param in loaded.params) or "none"
+        raise PolicyError(
+            f"{where}: {list(values)} has more parameters than policy {loaded.name} takes: {names}"
+        )
 
 
 def keep(journal: Path, loaded: Policy, source: Path) -> None:

@@ -34,6 +34,7 @@ from gateway import (
     loop,
     mass_request,
     policy_file,
+    policy_rules,
     recorder,
     requests,
     snapshot,
@@ -77,6 +78,7 @@ class Server:
         self.subscriptions = Subscriptions(self)
         self.sent = Sent(self)
         self.checker = Checker()
+        self.policy_rules = policy_rules.PolicyRules(self)
         self.policy: Policy
         self.files: JournalFiles
         self.stopping_ns = 0

@@ -28,7 +28,7 @@ venues = ["XETR", "XPAR", "XLON", "XSTO", "XSWX"]   # venues whose quotes count,
 # file = "hours.csv"        # instead: every trading day, as `si refdata hours XETR` writes them
 
 [quoting]
-policy = "ticks"            # none, ticks, midpoint, or the path of your own policy.py
+policy = "ticks"            # one of `si policy list`, or the path of your own policy.py
 policy_param = [1]          # ticks: how many
 stale_ms = 5000             # a venue's quote older than this does not count
 collar_bps = 1000           # furthest a limit price may be from the reference price
@@ -40,6 +40,17 @@ jump_hold_ms = 5000         # for so long; then it is the market
 close_bps = 100             # furthest that our quote may be from the MRM's; 0: any distance
 quote_interval_ms = 0       # shortest time between two versions of a quote
 above_quoted_size = "quoted_price"  # of an order within the obligation: partial, desk or reject
+
+[policy]                    # engine/policies/README.md
+approvals = 1               # 2: a rule changed by `si policy set` waits for a second person
+# markout_weight = 0.05     # of one fill in a client's mean mark-out; 0: none are taken
+# horizons_ms = [100, 1000, 10000, 60000]
+# vol_half_life_ms = 60000
+
+# [[policy.rule]]           # other parameters than policy_param; a later rule holds over an earlier
+# tier = 1                  # of [[clients]]; left out: all
+# group = "etf"             # share, depositary_receipt, etf, certificate, other; left out: all
+# param = [2]
 
 [desk]
 item_seconds = 300          # how long an order waits for a person
@@ -116,6 +127,7 @@ name = "client1"
 order_max_eur = 10_000_000  # largest order; 0 or absent: no limit
 day_max_eur = 0             # cumulative fills of the day
 fills_max = 0               # fills of the day (MiFIR Art 17(2))
+tier = 0                    # 0 to 7: which policy rules hold
 
 [[clients]]
 name = "client2"

@@ -15,6 +15,7 @@ import numpy as np
 from engine import regimes, schema, tables
 from engine.enums import AboveQuote, PegMid, Route
 from engine.limits import VENUES_MAX
+from gateway import policy_rules
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.swap import Swap, venue_rows
@@ -37,6 +38,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     before = int(server.tables.params[0]["snapshot_configured"])
     loaded = None if configured or active else read_instruments(config)
     _put_rules(server, now_ns)
+    policy_rules.configure(server, now_ns)
     _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
     server.session_table.load(server.session_admin.sessions, now_ns)
@@ -51,7 +53,8 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     lines += [
         f"{int(server.tables.counters[0]['venues'])} venues, {len(config.clients)} clients, "
         f"{len(server.session_admin.sessions)} FIX sessions",
-        f"policy {config.quoting.policy} {config.quoting.policy_param}",
+        f"policy {config.quoting.policy} {config.quoting.policy_param}, "
+        f"{policy_rules.count(server.tables)} rules",
     ]
     return lines
 
@@ -145,7 +148,11 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
     row["quote_interval_ns"] = quoting.quote_interval_ms * 1_000_000
     row["above_quote"] = AboveQuote[quoting.above_quoted_size.upper()]
-    row["policy_param"] = (quoting.policy_param + [0] * 4)[:4]
+    row["policy_param"] = policy_rules.filled(quoting.policy_param)
+    row["policy_configured"] = policy_rules.fingerprint(config, server.policy.source_hash)
+    row["vol_half_life_ns"] = config.policy.vol_half_life_ms * 1_000_000
+    row["markout_ns"] = [ms * 1_000_000 for ms in config.policy.horizons_ms]
+    row["markout_weight_e6"] = int(config.policy.markout_weight * 10**6)
     if row["close_ns"][0] == 0:
         row["close_ns"] = ALWAYS_NS
     server.put_row(tables.PARAMS, 0, row[0], now_ns)
@@ -167,6 +174,7 @@ def _put_clients(server: Server, now_ns: int) -> None:
         row["order_max_eur_e6"] = _e6(config.order_max_eur)
         row["day_max_eur_e6"] = _e6(config.day_max_eur)
         row["fills_max"] = config.fills_max
+        row["tier"] = config.tier
         index = client_id(server, config.name)
         if index < 0:
             index = int(server.tables.counters[0]["clients"])

@@ -21,8 +21,9 @@ PARAMS: dict[str, Any] = {
     "open_ns": 0,
     "close_ns": FOREVER_NS,
     "policy_hash": 77,
-    "policy_param": [0, 0, 0, 0],
+    "policy_param": [0] * 8,
     "peg_mid": 0,
+    "markout_ns": [0] * 4,
 }
 REGIME = {
     "name": "eu-2025",

@@ -120,7 +120,7 @@ def test_the_firm_says_what_a_peg_gets(
 def test_a_peg_is_filled_at_the_midpoint_or_not_at_all(
     bid: int, spread: int, side: int, mode: int, asked: int
 ) -> None:
-    world = firm({"peg_mid": mode, "policy_param": [0, asked, 0, 0]})
+    world = firm({"peg_mid": mode, "policy_param": [0, asked] + [0] * 6})
     engine = Engine(world, "wild")
     engine.apply("venue_quote", venue_quote(bid, bid + spread), NOW_NS)
     sent = order("A", side=side, ord_type=PEGGED, peg=1)

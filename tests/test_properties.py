@@ -146,7 +146,7 @@ def test_fills_and_quotes_whatever_the_policy_asks(steps: list[Any], band: int, 
     fills = []
     for n, ((bid, ask), terms, asked) in enumerate(steps):
         ts_ns = NOW_NS + n
-        engine.set_params(world.params | {"policy_param": [0, asked, 0, 0]})
+        engine.set_params(world.params | {"policy_param": [0, asked] + [0] * 6})
         engine.apply("venue_quote", venue_quote(bid, ask), ts_ns)
         check_quote(engine.tables.quotes[0], band, 10_000 * E6, lot)
         for kind, row in engine.apply("order", order(f"A{n}", **terms), ts_ns):

@@ -36,7 +36,7 @@ def world_of(random: Random) -> World:
         "close_ns": CLOSE_NS,
         "rfq_valid_ns": VALID_NS,
         "discretionary_route": random.choice((1, 2, 2, 3)),
-        "policy_param": [1, 0, 0, 0],
+        "policy_param": [1] + [0] * 7,
     }
     limited = CLIENT | {"name": "limited", "order_max_eur_e6": 60_000 * E6, "fills_max": 4}
     made = firm(params=params)

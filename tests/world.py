@@ -79,8 +79,11 @@ def make_params(random: Random) -> Row:
         "open_ns": OPEN_NS,
         "close_ns": CLOSE_NS,
         "policy_hash": 77,
-        "policy_param": [improvement, 0, 0, 0],
+        "policy_param": [improvement] + [0] * 7,
         "peg_mid": random.choice((0, 0, 0, 1, 1, 2)),
+        "vol_half_life_ns": 60 * SECOND,
+        "markout_ns": [50 * MS, SECOND, 10 * SECOND, 60 * SECOND],
+        "markout_weight_e6": 50_000,
     }
 
 

@@ -1,3 +1,3 @@
-"""Price-improvement policies that ship with the engine, one small file each."""
+"""Price-improvement policies that ship with the engine, one small file each (README.md)."""
 
-BUILTIN = ("none", "ticks", "midpoint")
+BUILTIN = ("none", "ticks", "fraction", "midpoint", "inventory", "volatility", "toxicity")

@@ -1,5 +1,7 @@
 """Fill at the midpoint of our quote, which may be half a tick (MiFIR Art 17a(2))."""
 
+PARAMS = ()
+
 
 def improve(inputs):  # type: ignore[no-untyped-def]
     """The midpoint if it is a whole `px_e6`, else the quoted price."""

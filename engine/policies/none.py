@@ -1,5 +1,7 @@
 """No improvement: every order is filled at the public quote."""
 
+PARAMS = ()
+
 
 def improve(inputs):  # type: ignore[no-untyped-def]
     """The quoted price, `px_e6`."""

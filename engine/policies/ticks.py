@@ -1,5 +1,7 @@
 """Improve by `param[0]` whole ticks where the spread has room for them inside our quote."""
 
+PARAMS = (("ticks", 0, 10_000, 1, "how many at most"),)
+
 
 def improve(inputs):  # type: ignore[no-untyped-def]
     """The quoted price, better by at most `param[0]` ticks, never past the midpoint; `px_e6`."""

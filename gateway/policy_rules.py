@@ -1,0 +1,217 @@
+"""Which parameters the policy is given for which clients and instruments, and who changes that.
+
+One row for each tier and asset class; where none is given `quoting.policy_param` holds. Rules are
+set in si.toml, in the order of the file, a later one over an earlier one. Requests on the desk's
+socket change them while the engine runs, `{"policy": VERB, "by": NAME, ...}`:
+
+| verb | besides | |
+|---|---|---|
+| rules | | what holds, and what waits for approval |
+| set | `tier`, `group`, `param` | `param` null: `quoting.policy_param` holds again |
+| approve, refuse | `id` | of a change that waits |
+
+With `approvals = 2` a change waits until somebody else approves it. What waits is in memory only: a
+restart forgets it. What was approved is in the journal with both names, and holds until si.toml's
+own policy settings change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import structlog
+from pydantic import ValidationError
+
+from engine import schema, tables
+from engine.limits import ASSET_CLASSES, POLICY_PARAMS, TIERS
+from gateway.config import Config, ConfigError
+from gateway.errors import UserError
+from gateway.policy_config import ALL, GROUPS, PolicyRule
+from gateway.policy_file import PolicyError, check_params
+
+if TYPE_CHECKING:
+    from gateway.server import Server
+
+PENDING_MAX = 64
+NAME_SIZE_MAX = 16  # bytes of who asks or approves: two words of the row
+CONFIG = "si.toml"
+
+log = structlog.get_logger()
+
+Answer = dict[str, Any]
+
+
+class Change(NamedTuple):
+    """A change that waits for a second person; `param` None: the rule goes."""
+
+    number: int
+    tier: int | str
+    group: str
+    param: list[int] | None
+    by: str
+
+    def as_dict(self) -> Answer:
+        """For an answer and for the log."""
+        fields = self._asdict()
+        return {"id": fields.pop("number"), **fields}
+
+
+def filled(param: list[int]) -> list[int]:
+    """As many parameters as a policy has, 0 for those left out."""
+    return [*param, *([0] * POLICY_PARAMS)][:POLICY_PARAMS]
+
+
+def places(tier: int | str, group: str) -> list[int]:
+    """Rows of a tier, or of all, and a group, or all."""
+    tiers = range(TIERS) if tier == ALL else [int(tier)]
+    groups = range(ASSET_CLASSES) if group == ALL else [GROUPS[group]]
+    return [t * ASSET_CLASSES + g for t in tiers for g in groups]
+
+
+def fingerprint(config: Config, source_hash: int) -> int:
+    """A number, never 0, that changes with the policy and with what si.toml says of its rules."""
+    said = repr((source_hash, config.quoting.policy_param, config.policy.rule))
+    return 1 | int.from_bytes(hashlib.sha256(said.encode()).digest()[:7], "little")
+
+
+def configure(server: Server, now_ns: int) -> None:
+    """Journal and apply the rules of si.toml, unless they are those of the last start.
+
+    Comes before the parameters, which remember the fingerprint. Raises ConfigError.
+    """
+    config = server.config
+    rows = np.zeros(TIERS * ASSET_CLASSES, schema.policy_rule)
+    try:
+        param = config.quoting.policy_param
+        check_params(server.policy, param, "quoting.policy_param", exact=False)
+        for number, rule in enumerate(config.policy.rule):
+            check_params(server.policy, rule.param, f"policy.rule {number + 1}")
+            for place in places(rule.tier, rule.group):
+                rows[place] = _row(rule.param, CONFIG, "")
+    except PolicyError as error:
+        raise ConfigError(f"{error}. `si policy list` has the limits.") from error
+    if int(server.tables.params[0]["policy_configured"]) == fingerprint(
+        config, server.policy.source_hash
+    ):
+        return
+    for place in range(len(rows)):
+        server.put_row(tables.POLICY_RULE, place, rows[place], now_ns)
+
+
+def count(table: tables.Tables) -> int:
+    """Tiers and asset classes that have a rule."""
+    return int(np.count_nonzero(table.policy_rules["given"]))
+
+
+def _row(param: list[int] | None, by: str, approved_by: str) -> Any:
+    row = np.zeros(1, schema.policy_rule)[0]
+    row["given"] = int(param is not None)
+    row["param"] = filled(param or [])
+    row["by"] = schema.pack(by, 2)
+    row["approved_by"] = schema.pack(approved_by, 2)
+    return row
+
+
+class PolicyRules:
+    """The server's side: does requests, keeps what waits."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.pending: dict[int, Change] = {}
+        self.last = 0
+
+    def receive(self, request: dict[str, Any]) -> Answer:
+        """Do a request. Raises UserError."""
+        verbs = {
+            "rules": self._rules, "set": self._set, "approve": self._approve,
+            "refuse": self._refuse,
+        }  # fmt: skip
+        verb = str(request["policy"])
+        if verb not in verbs:
+            raise UserError(f"policy request {verb!r} is none of {', '.join(verbs)}")
+        return verbs[verb](request)
+
+    def _rules(self, request: dict[str, Any]) -> Answer:
+        server = self.server
+        groups = {number: name for name, number in GROUPS.items()}
+        rules = []
+        for place, row in enumerate(server.tables.policy_rules):
+            tier, group = divmod(place, ASSET_CLASSES)
+            if row["given"] and group in groups:
+                rules.append({
+                    "tier": tier, "group": groups[group], "param": row["param"].tolist(),
+                    "by": schema.unpack(row["by"]),
+                    "approved_by": schema.unpack(row["approved_by"]),
+                })  # fmt: skip
+        return {
+            "policy": server.policy.name,
+            "default": server.tables.params[0]["policy_param"].tolist(),
+            "approvals": server.config.policy.approvals,
+            "rules": rules,
+            "pending": [change.as_dict() for change in self.pending.values()],
+        }
+
+    def _set(self, request: dict[str, Any]) -> Answer:
+        change = self._read(request)
+        if self.server.config.policy.approvals == 1:
+            return self._apply(change, "")
+        if len(self.pending) >= PENDING_MAX:
+            raise UserError(f"{PENDING_MAX} changes wait already: approve or refuse some first")
+        self.pending[change.number] = change
+        log.info("policy rule waits for approval", **change.as_dict())
+        return {"pending": change.as_dict()}
+
+    def _read(self, request: dict[str, Any]) -> Change:
+        by = _name(request)
+        asked = {key: request[key] for key in ("tier", "group") if key in request}
+        given = request.get("param")
+        try:
+            rule = PolicyRule(**asked, param=[] if given is None else given)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise UserError(
+                f"{problem['loc'][0]} {problem['input']!r}: {problem['msg']}"
+            ) from error
+        if given is not None:
+            check_params(self.server.policy, rule.param, "param")
+        param = None if given is None else rule.param
+        self.last += 1
+        return Change(self.last, rule.tier, rule.group, param, by)
+
+    def _waiting(self, request: dict[str, Any]) -> Change:
+        number = request["id"]
+        if number not in self.pending:
+            raise UserError(f"no change {number} waits for approval: `si policy rules` shows which")
+        return self.pending[number]
+
+    def _approve(self, request: dict[str, Any]) -> Answer:
+        change, by = self._waiting(request), _name(request)
+        if by.casefold() == change.by.casefold():
+            raise UserError(f"{by} asked for change {change.number}: somebody else must approve it")
+        answer = self._apply(change, by)
+        del self.pending[change.number]
+        return answer
+
+    def _refuse(self, request: dict[str, Any]) -> Answer:
+        change, by = self._waiting(request), _name(request)
+        del self.pending[change.number]
+        log.info("policy rule refused", refused_by=by, **change.as_dict())
+        return {"refused": change.as_dict()}
+
+    def _apply(self, change: Change, approved_by: str) -> Answer:
+        """Every row in the journal and in force, between two orders."""
+        server, row = self.server, _row(change.param, change.by, approved_by)
+        now_ns = server.now_ns()
+        for place in places(change.tier, change.group):
+            server.put_row(tables.POLICY_RULE, place, row, now_ns)
+        log.info("policy rule set", approved_by=approved_by, **change.as_dict())
+        return {"set": change.as_dict(), "approved_by": approved_by}
+
+
+def _name(request: dict[str, Any]) -> str:
+    name = str(request.get("by", "")).strip()
+    if not name or not name.isascii() or not name.isprintable() or len(name) > NAME_SIZE_MAX:
+        raise UserError(f"by {name!r}: write a name of 1 to {NAME_SIZE_MAX} ASCII characters")
+    return name
