@@ -489,7 +489,7 @@ def goes_on(tables, outbox):
 
 @njit
 def on_timer(tables, outbox, ts_ns):
-    """Time has passed: items and quotes on request expire, mark-outs are taken, quotes keep hours."""
+    """Time has passed: deadlines, mark-outs, and quotes that keep to the published hours."""
     clear(outbox)
     markouts.take_due(tables, ts_ns)
     desk.expire(tables, outbox, ts_ns)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import logs
+from gateway.cli_audit import audit
 from gateway.cli_common import AsJson, bar, friendly, out, say
 from gateway.cli_drop_copy import dropcopy
 from gateway.cli_fix import fix
@@ -38,6 +39,7 @@ app.add_typer(fix, name="fix")
 app.add_typer(dropcopy, name="dropcopy")
 app.add_typer(sim, name="sim")
 app.add_typer(policy, name="policy")
+app.command()(audit)
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 
