@@ -13,6 +13,7 @@ from gateway import logs
 from gateway.cli_audit import audit
 from gateway.cli_common import AsJson, bar, friendly, out, say
 from gateway.cli_drop_copy import dropcopy
+from gateway.cli_feed import feed, feed_fix
 from gateway.cli_fix import fix
 from gateway.cli_policy import policy
 from gateway.cli_refdata import refdata
@@ -156,30 +157,8 @@ def replay(
         out.print(f"state {result['state_hash']}")
 
 
-@app.command()
-def feed(
-    file: Annotated[Path, typer.Argument(help="A file of market data.")],
-    kind: Annotated[
-        str,
-        typer.Option("--format", help="semicolon, lobster, feedos, ls, gettex or csv (FEED.md)."),
-    ],
-    isin: Annotated[
-        str, typer.Option(help="The instrument; of a file with many, the only one played.")
-    ] = "",
-    mic: Annotated[str, typer.Option(help="The venue, where another or not in the file.")] = "",
-    speed: Annotated[float, typer.Option(help="1: as recorded; 0: at once.", min=0)] = 1,
-    host: Annotated[str, typer.Option(help="Where the engine's feed listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its UDP port.", min=1, max=65_535)] = 9879,
-    loop: Annotated[bool, typer.Option(help="Begin again at the end, until Ctrl-C.")] = False,
-) -> None:
-    """Play a file of market data into a running engine's feed."""
-    from gateway import feed_files
-
-    with friendly():
-        sent = feed_files.play(
-            file, kind, isin=isin, mic=mic, speed=speed, host=host, port=port, loop=loop
-        )
-        out.print(f"{sent:,} quotes sent to {host}:{port}")
+app.command("feed")(feed)
+app.command("feed-fix")(feed_fix)
 
 
 @app.command()

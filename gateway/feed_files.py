@@ -7,9 +7,9 @@ read again and sent at its own pace, or as fast as a small socket buffer takes.
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,8 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine import schema
-from gateway.feed_formats import FORMATS, PLAYED_CURRENCY, Source
+from engine.enums import COUNTED
+from gateway.feed_formats import FORMATS
 from gateway.feed_lines import NS, FeedError, Quote
+from gateway.feed_source import Source
 
 __all__ = ["FORMATS", "FeedError", "Quote", "encode", "play", "quotes"]
 
@@ -39,9 +41,23 @@ assert RECORD.size == schema.venue_quote.itemsize
 say = Console(stderr=True, highlight=False)
 
 
-def quotes(file: Path, kind: str, *, isin: str = "", mic: str = "") -> Iterator[Quote]:
-    """The quotes of a file, in its order."""
-    return _read(kind, Source(file, isin, mic))
+class Counts:
+    """Numbers the records of each venue from 1 on, without a gap (COUNTED in the phase)."""
+
+    def __init__(self) -> None:
+        self._last: Counter[str] = Counter()
+
+    def next(self, mic: str) -> int:
+        """The number of the next record of a venue."""
+        self._last[mic] += 1
+        return self._last[mic]
+
+
+def quotes(
+    file: Path, kind: str, *, isin: str = "", mic: str = "", map_path: Path | None = None
+) -> Iterator[Quote]:
+    """The quotes of a file, in its order, counted for each venue from 1 on."""
+    return _read(kind, Source(file, isin, mic, map_path), Counts())
 
 
 def play(
@@ -54,23 +70,23 @@ def play(
     host: str,
     port: int,
     loop: bool = False,
+    map_path: Path | None = None,
 ) -> int:
     """Send a file's quotes at `speed` x the recorded pace, 0 at once; answers how many were sent.
 
     With `loop` it begins again at the end, until Ctrl-C. Raises FeedError.
     """
-    if not (speed == 0 or SPEED_MIN <= speed <= SPEED_MAX):  # NaN is neither
-        raise FeedError(f"--speed {speed}: write 0 (at once) or {SPEED_MIN:f} to {SPEED_MAX:.0f}")
-    seq = count(1)
-    with Bar() as bar, closing(_connect(host, port)) as sock:
-        file_count = _check(file, kind, isin, mic, bar)
+    check_speed(speed)
+    counts = Counts()
+    with Bar() as bar, closing(connect(host, port)) as sock:
+        file_count = _check(kind, Source(file, isin, mic, map_path), bar)
         sender = Sender(sock, f"{host}:{port}", bar)
         start_ns = time.monotonic_ns()
         try:
             while file_count:
                 bar.begin("playing", file_count)
-                source = Source(file, isin, mic, seq)
-                end_ns = sender.play(_read(kind, source), speed, start_ns)
+                source = Source(file, isin, mic, map_path)
+                end_ns = sender.play(_read(kind, source, counts), speed, start_ns)
                 if not loop:
                     break
                 start_ns = max(end_ns, time.monotonic_ns())
@@ -83,35 +99,41 @@ def play(
         return sender.sent
 
 
+def check_speed(speed: float) -> None:
+    """Raises FeedError for one that cannot be played at."""
+    if not (speed == 0 or SPEED_MIN <= speed <= SPEED_MAX):  # NaN is neither
+        raise FeedError(f"--speed {speed}: write 0 (at once) or {SPEED_MIN:f} to {SPEED_MAX:.0f}")
+
+
 def encode(quote: Quote) -> bytes:
     """A record of schema.venue_quote, little-endian."""
     isin, mic = quote.isin.encode("ascii"), quote.mic.encode("ascii")
-    return RECORD.pack(isin, mic, *quote[3:])
+    return RECORD.pack(isin, mic, quote.seq, quote.phase | COUNTED, *quote[5:])
 
 
-def _read(kind: str, source: Source) -> Iterator[Quote]:
+def _read(kind: str, source: Source, counts: Counts) -> Iterator[Quote]:
     if kind not in FORMATS:
         raise FeedError(f"--format {kind!r} is unknown; the formats are {', '.join(FORMATS)}")
-    return FORMATS[kind](source)
+    for quote in FORMATS[kind](source):
+        yield quote._replace(seq=counts.next(quote.mic))
 
 
-def _check(file: Path, kind: str, isin: str, mic: str, bar: "Bar") -> int:
+def _check(kind: str, source: Source, bar: "Bar") -> int:
     """Read the whole file; answers how many quotes it has."""
-    source = Source(file, isin, mic)
     number = 0
     bar.begin("checking", None)
-    for number, _ in enumerate(_read(kind, source), 1):
+    for number, _ in enumerate(_read(kind, source, Counts()), 1):
         if number % CHECK_STEP == 0:
             bar.show(CHECK_STEP)
-    if source.left_out:
-        parts = ", ".join(f"{lines:,} in {name}" for name, lines in source.left_out.most_common())
-        say.print(f"left out, as not in {PLAYED_CURRENCY}: {parts}", markup=False)
-    if number == 0 and isin:
-        raise FeedError(f"{file}: there is no quote of {isin}")
+    for note in source.notes():
+        say.print(note, markup=False)
+    if number == 0 and source.isin:
+        raise FeedError(f"{source.path}: there is no quote of {source.isin}")
     return number
 
 
-def _connect(host: str, port: int) -> socket.socket:
+def connect(host: str, port: int) -> socket.socket:
+    """A UDP socket towards an engine's feed. Raises FeedError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[
             0
@@ -126,11 +148,15 @@ def _connect(host: str, port: int) -> socket.socket:
 class Sender:
     """One socket, filled at the pace of the file but never faster than `DATAGRAM_NS`."""
 
-    def __init__(self, sock: socket.socket, name: str, bar: "Bar") -> None:
+    def __init__(
+        self, sock: socket.socket, name: str, bar: "Bar", *, is_live: bool = False
+    ) -> None:
         self.sock = sock
         self.name = name
         self.bar = bar
+        self.is_live = is_live  # goes on where nobody listens
         self.sent = 0
+        self.refusals = 0  # of datagrams, where is_live
         self._pending = bytearray()
         self._free_ns = 0  # when the next datagram may leave
 
@@ -163,14 +189,27 @@ class Sender:
         now_ns = time.monotonic_ns()
         self._free_ns = max(self._free_ns, now_ns - BURST_NS) + DATAGRAM_NS
         self._wait(self._free_ns)
+        records = len(self._pending) // RECORD.size
+        self.sent += records  # before it leaves: whoever has it may stop us at once
         try:
             self.sock.send(self._pending)
-        except ConnectionRefusedError:
-            raise self._refused() from None
-        records = len(self._pending) // RECORD.size
-        self.sent += records
+        except OSError as error:
+            if self.is_live:
+                self._again()
+            elif isinstance(error, ConnectionRefusedError):
+                raise self._refused() from None
+            else:
+                raise
         self._pending.clear()
         self.bar.show(records)
+
+    def _again(self) -> None:
+        """The refusal was of the datagram before; this one has not left yet."""
+        self.refusals += 1
+        try:
+            self.sock.send(self._pending)
+        except OSError:
+            self.refusals += 1
 
     def _wait(self, until_ns: int) -> None:
         """Sleep in steps, so that the bar comes in a quiet market as well."""
@@ -185,7 +224,8 @@ class Sender:
 class Bar:
     """A progress bar on standard error for what takes longer than two seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._after_ns = time.monotonic_ns() + BAR_AFTER_NS
         self._what = ""
         self._total: int | None = None
@@ -218,7 +258,7 @@ class Bar:
     def show(self, more: int = 0) -> None:
         """So many quotes are done."""
         self._done += more
-        if not say.is_terminal or time.monotonic_ns() < self._after_ns:
+        if self._quiet or not say.is_terminal or time.monotonic_ns() < self._after_ns:
             return
         if not self._shown:
             self._progress.start()

@@ -8,8 +8,10 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -21,8 +23,11 @@ from refdata import isin
 from refdata.rows import DECIMAL_FORM, EXACT, Problem
 
 LINE_SIZE_MAX = 4096  # bytes; a longer one is no market data
+JSON_SIZE_MAX = 1 << 16  # a row with every level of a book
 NS = 10**9
+VALUE_SHOWN = 80  # characters of a bad value
 GZIP_MAGIC = b"\x1f\x8b"
+DAMAGED = EOFError, gzip.BadGzipFile, zlib.error
 
 _CLOCK = r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
 CLOCK_FORM = re.compile(_CLOCK, re.ASCII)
@@ -30,8 +35,49 @@ UTC_FORM = re.compile(r"(\d{4}-\d\d-\d\d)[T ](" + _CLOCK + ")Z", re.ASCII)
 MIC_FORM = re.compile(r"[A-Z0-9]{4}")
 
 
+class Bad(StrEnum):
+    """Kinds of what a live adapter counts and leaves out."""
+
+    FORM = "not_readable"
+    ISIN = "isin"
+    MIC = "mic"
+    TIME = "time"
+    PHASE = "phase"
+    PRICE = "price"
+    QUANTITY = "quantity"
+    CURRENCY = "currency"
+    CROSSED = "crossed"
+    TIME_BACK = "time_went_back"
+    REPEATED = "repeated"
+    OLD = "too_old"
+    BOOK = "book"  # an order or a level that the book does not have
+    REJECTED = "rejected"  # by the venue
+    SESSION = "session"  # messages that are missing or that must not be
+
+
 class FeedError(UserError):
     """A market data file, or where it is to be sent, cannot be used."""
+
+    def __init__(self, text: str, kind: Bad = Bad.FORM) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.about: tuple[str, str] | None = None  # MIC and ISIN, where the line still says them
+
+
+class Blame:
+    """`with Blame(mic, isin):` whatever is refused inside is about this instrument."""
+
+    __slots__ = ("about",)
+
+    def __init__(self, mic: str, isin: str) -> None:
+        self.about = mic, isin
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FeedError):
+            error.about = self.about
 
 
 class Quote(NamedTuple):
@@ -48,39 +94,50 @@ class Quote(NamedTuple):
     ask_qty: int
 
 
-def refuse(path: Path, line: int, column: str, value: str, advice: str) -> FeedError:
+def refuse(
+    path: Path, line: int, column: str, value: str, advice: str, kind: Bad = Bad.FORM
+) -> FeedError:
     """The error to raise; `line` counts from 1."""
-    return FeedError(str(Problem(str(path), line, column, value, advice)))
+    return FeedError(str(Problem(str(path), line, column, value, advice)), kind)
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines(path: Path, size_max: int = LINE_SIZE_MAX) -> Iterator[tuple[int, str]]:
     """Number and text of every line, without its end. A line that has no end was cut off."""
     number = 0
-    try:
-        with _open(path) as file:
-            while data := file.readline(LINE_SIZE_MAX):
+    with opened(path) as file:
+        try:
+            while data := file.readline(size_max):
                 number += 1
                 if not data.endswith(b"\n"):
-                    long = len(data) == LINE_SIZE_MAX
-                    why = f"longer than {LINE_SIZE_MAX} bytes" if long else "cut off: no line end"
-                    text = data[:80].decode("ascii", "replace")
-                    raise refuse(path, number, "", text, f"the line is {why}")
+                    raise cut_off(path, number, data, size_max)
                 encoding = "utf-8-sig" if number == 1 else "utf-8"
                 yield number, data.decode(encoding).rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        value = f"byte {error.object[error.start]:02x}"
-        raise refuse(path, number, "", value, "this is no text in UTF-8") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        advice = f"the gzip data is cut off or damaged: {error}"
-        raise refuse(path, number + 1, "", "", advice) from None
+        except UnicodeDecodeError as error:
+            value = f"byte {error.object[error.start]:02x}"
+            raise refuse(path, number, "", value, "this is no text in UTF-8") from None
+        except DAMAGED as error:
+            advice = f"the gzip data is cut off or damaged: {error}"
+            raise refuse(path, number + 1, "", "", advice) from None
+
+
+def cut_off(path: Path, number: int, data: bytes, size_max: int) -> FeedError:
+    """The error of a line without its end."""
+    why = f"longer than {size_max} bytes" if len(data) == size_max else "cut off: no line end"
+    return refuse(path, number, "", data[:80].decode("ascii", "replace"), f"the line is {why}")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file, plain or gzip; what goes wrong while it is read is a FeedError."""
+    try:
+        with path.open("rb") as file:
+            compressed = file.read(2) == GZIP_MAGIC
+        with cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb") as file:
+            yield file
+    except DAMAGED as error:
+        raise FeedError(f"{path}: the gzip data is cut off or damaged: {error}") from None
     except OSError as error:
         raise FeedError(f"{path}: {error.strerror}") from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        compressed = file.read(2) == GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
 
 
 class Line(NamedTuple):
@@ -90,65 +147,83 @@ class Line(NamedTuple):
     number: int
     values: Mapping[str, str]
 
-    def refuse(self, column: str, advice: str) -> FeedError:
-        return refuse(self.path, self.number, column, self.values.get(column, ""), advice)
+    def refuse(self, column: str, advice: str, kind: Bad = Bad.FORM) -> FeedError:
+        value = self.values.get(column, "")
+        return refuse(self.path, self.number, column, value[:VALUE_SHOWN], advice, kind)
 
-    def scaled(self, column: str, places: int, largest: int) -> int:
+    def scaled(self, column: str, places: int, largest: int, kind: Bad = Bad.FORM) -> int:
         """A decimal number x 10^places, exactly; `largest` is of the scaled value."""
         try:
             return scaled(self.values[column], places, largest)
         except ValueError as error:
-            raise self.refuse(column, str(error)) from None
+            raise self.refuse(column, str(error), kind) from None
 
     def px_e6(self, column: str) -> int:
-        px_e6 = self.scaled(column, 6, PX_E6_MAX)
+        px_e6 = self.px_e6_or_0(column)
         if px_e6 == 0:
-            raise self.refuse(column, "a price is above 0")
+            raise self.refuse(column, "a price is above 0", Bad.PRICE)
         return px_e6
 
+    def px_e6_or_0(self, column: str) -> int:
+        return self.scaled(column, 6, PX_E6_MAX, Bad.PRICE)
+
     def qty(self, column: str) -> int:
-        qty = self.scaled(column, 0, QTY_MAX)
+        qty = self.qty_or_0(column)
         if qty == 0:
-            raise self.refuse(column, "a quantity is above 0")
+            raise self.refuse(column, "a quantity is above 0", Bad.QUANTITY)
         return qty
+
+    def qty_or_0(self, column: str) -> int:
+        return self.scaled(column, 0, QTY_MAX, Bad.QUANTITY)
 
     def utc_ns(self, column: str) -> int:
         """ISO 8601 in UTC, at most nine decimals: 2026-06-08T07:59:52.0000000Z."""
-        found = UTC_FORM.fullmatch(self.values[column])
         try:
-            if found is None:
-                raise ValueError
-            return day_ns(found[1]) + _clock_ns(found[2])
+            return utc_ns(self.values[column])
         except ValueError:
             advice = "write the time in UTC as 2026-06-08T07:59:52.0000000Z"
-            raise self.refuse(column, advice) from None
+            raise self.refuse(column, advice, Bad.TIME) from None
 
     def clock_ns(self, column: str) -> int:
         """Nanoseconds since midnight, from hh:mm:ss and at most nine decimals."""
         try:
-            return _clock_ns(self.values[column])
+            return clock_ns(self.values[column])
         except ValueError:
-            raise self.refuse(column, "write the time as hh:mm:ss.ffffff") from None
+            raise self.refuse(column, "write the time as hh:mm:ss.ffffff", Bad.TIME) from None
 
     def isin(self, column: str) -> str:
         value = self.values[column]
         if not is_isin(value):
-            raise self.refuse(column, "an ISIN has 12 characters, its check digit right")
+            advice = "an ISIN has 12 characters, its check digit right"
+            raise self.refuse(column, advice, Bad.ISIN)
         return value
 
+    def mic(self, column: str) -> str:
+        value = self.values[column]
+        if MIC_FORM.fullmatch(value) is None:
+            raise self.refuse(column, "a MIC is four capitals or digits, e.g. XETR", Bad.MIC)
+        return value
 
-def cut(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[Line]:
-    """Every line that is not blank, as `columns`; the header is passed over where there is one."""
-    for number, text in lines(path):
-        if not text or text.isspace():
-            continue
-        values = text.split(delimiter)
-        if len(values) != len(columns):
-            advice = f"{len(values)} fields where {len(columns)} are due: {delimiter.join(columns)}"
-            raise refuse(path, number, "", text[:80], advice)
-        if number == 1 and [value.lower() for value in values] == [c.lower() for c in columns]:
-            continue
-        yield Line(path, number, dict(zip(columns, values, strict=True)))
+    def phase(self, column: str) -> Phase:
+        """One of our own words, in any case; blank or no such column is continuous."""
+        name = self.values.get(column, "").upper() or Phase.CONTINUOUS.name
+        if name not in Phase.__members__:
+            advice = "write one of " + ", ".join(Phase.__members__).lower()
+            raise self.refuse(column, advice, Bad.PHASE)
+        return Phase[name]
+
+
+def cut(path: Path, number: int, text: str, delimiter: str, columns: Sequence[str]) -> Line | None:
+    """A line as `columns`; None for a blank one and for a first line that is the header."""
+    if not text or text.isspace():
+        return None
+    values = text.split(delimiter)
+    if len(values) != len(columns):
+        advice = f"{len(values)} fields where {len(columns)} are due: {delimiter.join(columns)}"
+        raise refuse(path, number, "", text[:80], advice)
+    if number == 1 and [value.lower() for value in values] == [c.lower() for c in columns]:
+        return None
+    return Line(path, number, dict(zip(columns, values, strict=True)))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -176,7 +251,16 @@ def day_ns(day: str, zone: tzinfo = UTC) -> int:
     return int(datetime.combine(date.fromisoformat(day), time(0), zone).timestamp()) * NS
 
 
-def _clock_ns(text: str) -> int:
+def utc_ns(text: str) -> int:
+    """Nanoseconds since 1970 of yyyy-mm-ddThh:mm:ss.fffffffffZ. Raises ValueError."""
+    found = UTC_FORM.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return day_ns(found[1]) + clock_ns(found[2])
+
+
+def clock_ns(text: str) -> int:
+    """Nanoseconds since midnight of hh:mm:ss.fffffffff. Raises ValueError."""
     found = CLOCK_FORM.fullmatch(text)
     if found is None:
         raise ValueError

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from engine import schema
-from engine.enums import Phase
+from engine.enums import COUNTED, Phase
 from gateway import feed_files
 from gateway.feed_files import FORMATS, FeedError, Quote, encode, play, quotes
 from tests.market_files import GETTEX, GOING, ISIN, SEMICOLON, write
@@ -32,8 +32,11 @@ def receiver():
         yield sock
 
 
-def received(sock, count):
-    """Datagrams until `count` records are there, decoded by the engine's own dtype."""
+def received(sock, count, flag=COUNTED):
+    """Datagrams until `count` records are there, decoded by the engine's own dtype.
+
+    Every phase has the flag; it is taken off.
+    """
     sizes, rows = [], []
     while sum(sizes) < count:
         records = np.frombuffer(sock.recv(65_536), schema.venue_quote)
@@ -42,7 +45,8 @@ def received(sock, count):
             (schema.unpack(r["isin"]), schema.unpack(r["mic"]), *(int(x) for x in list(r)[2:]))
             for r in records
         ]
-    return sizes, rows
+    assert all(row[3] & COUNTED == flag for row in rows)
+    return sizes, [(*row[:3], row[3] - flag, *row[4:]) for row in rows]
 
 
 def send(sock, path, kind, **options):
@@ -64,7 +68,7 @@ def test_the_record_is_as_documented():
         "bid_px_e6": 40, "ask_px_e6": 48, "bid_qty": 56, "ask_qty": 64,
     }  # fmt: skip
     quote = Quote(9, ISIN, "XETR", 7, Phase.HALTED, 20_010_000, 20_020_000, 100, 2**40)
-    numbers = struct.pack("<6q", 7, 2, 20_010_000, 20_020_000, 100, 2**40)
+    numbers = struct.pack("<6q", 7, 2 + 256, 20_010_000, 20_020_000, 100, 2**40)
     assert encode(quote) == ISIN.encode() + bytes(4) + b"XETR" + bytes(4) + numbers
     (record,) = np.frombuffer(encode(quote), schema.venue_quote)
     assert record["isin"].tolist() == schema.pack(ISIN, 2)
@@ -76,7 +80,7 @@ def test_the_example_of_the_document_sends_a_record(receiver):
     code = text.split("```python\n")[1].split("```")[0]
     port = str(receiver.getsockname()[1])
     exec(code.replace("9879", port) + "\nsock.close()\n", {})
-    assert received(receiver, 1) == (
+    assert received(receiver, 1, flag=0) == (
         [1],
         [("DE0005933931", "XETR", 1, 0, 202_250_000, 202_350_000, 6126, 6112)],
     )

@@ -1,12 +1,14 @@
 """Formats of market data files: a good file of each, and each kind of bad line."""
 
 import gzip
+import json
+import random
 from pathlib import Path
 
 import pytest
 
 from engine.enums import Phase
-from gateway.feed_files import FeedError, Quote, quotes
+from gateway.feed_files import FORMATS, FeedError, Quote, encode, quotes
 from tests.market_files import GETTEX, GOING, ISIN, OTHER, SEMICOLON, write
 
 pytestmark = pytest.mark.pure
@@ -223,8 +225,8 @@ def test_csv(tmp_path):
     at_ns = DAY_NS + 8 * 3600 * 10**9
     assert list(quotes(path, "csv")) == [
         Quote(at_ns, ISIN, "XETR", 1, GOING, 20_010_000, 20_020_000, 100, 200),
-        Quote(at_ns + 10**9, OTHER, "XPAR", 2, Phase.AUCTION, 20_010_000, 0, 100, 0),
-        Quote(at_ns + 2 * 10**9, ISIN, "XETR", 3, Phase.CLOSED, 0, 0, 0, 0),
+        Quote(at_ns + 10**9, OTHER, "XPAR", 1, Phase.AUCTION, 20_010_000, 0, 100, 0),
+        Quote(at_ns + 2 * 10**9, ISIN, "XETR", 2, Phase.CLOSED, 0, 0, 0, 0),
     ]
     assert [q.seq for q in quotes(path, "csv", isin=OTHER)] == [1]
 
@@ -380,3 +382,57 @@ def test_no_text(tmp_path):
     assert "No such file" in refusal(tmp_path / f"ls_{ISIN}_absent.txt", "semicolon")
     (tmp_path / f"ls_{ISIN}_folder").mkdir()
     assert "directory" in refusal(tmp_path / f"ls_{ISIN}_folder", "semicolon")
+
+
+# --- anything at all --------------------------------------------------------------------------
+
+LINE = {kind: form.format(**FIELDS) + "\n" for kind, (_, form) in GOOD.items()}
+ROW = {
+    "instrumentIdentificationCode": ISIN,
+    "priceCurrency": "EUR",
+    "bestBid": 1.5,
+    "bestBidQty": 2,
+}
+ROW |= {"updateDateAndTime": FIELDS["time"], "bid": 1.5, "bidQty": 9, "tradingSystemPhase": 203}
+ROW |= {"mdBidMktDepthGroup1": [{"price": 1, "quantity": 2}]}
+EVENTS = "34200.1,1,7,5,2239500,1\n34200.2,2,7,2,2239500,1\n34200.3,7,0,0,-1,-1\n"
+WHOLE = {
+    "semicolon": (SEMICOLON, 3 * LINE["semicolon"]),
+    "ls": ("ls.csv", 3 * LINE["ls"]),
+    "gettex": (GETTEX, 3 * LINE["gettex"]),
+    "csv": ("any.csv", CSV_HEADER + 3 * LINE["csv"]),
+    "feedos": (FEEDOS, FEEDOS_TEXT),
+    "lobster": (LOBSTER, 3 * "2239500;100;2231800;50\n"),
+    "lobster-messages": (LOBSTER.replace("orderbook", "message"), EVENTS),
+    "xetr": ("x.json", 3 * (json.dumps(ROW) + "\n")),
+    "dgat": ("d.json", 3 * (json.dumps(ROW) + "\n")),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(set(FORMATS) - {"parquet"}))
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path, kind):
+    """Bytes put in, taken out and changed; digits and delimiters more often than others."""
+    draw = random.Random(kind)
+    name, text = WHOLE[kind]
+    given = {} if kind in ("csv", "ls", "gettex", "xetr", "dgat") else {"isin": ISIN}
+    write(tmp_path, LOBSTER.replace("orderbook", "message"), EVENTS)
+    path = write(tmp_path, name, text)
+    assert list(quotes(path, kind, **given))
+    refused = 0
+    for _ in range(300):
+        data = bytearray(text.encode())
+        for _ in range(draw.randint(1, 4)):
+            place = draw.randrange(len(data))
+            size = draw.choice([0, 1, 1, 1, 5, 40])
+            new = [draw.choice(b'0123456789-.,;:eE"{}[]\n\xff\x00 ')] * draw.choice(
+                [0, 1, 1, 2, 30]
+            )
+            data[place : place + size] = bytes(new) or b"\n"
+        path.write_bytes(data)
+        try:
+            for quote in quotes(path, kind, **given):
+                assert 0 <= quote.bid_px_e6 <= 10**13 and 0 <= quote.ask_qty <= 10**11
+                encode(quote)
+        except FeedError:
+            refused += 1
+    assert 0 < refused < 300
