@@ -3,7 +3,7 @@
 Each function answers a Reason and leaves `reason_value` and `reason_limit` in the execution.
 """
 
-from engine import ticks
+from engine import risk, ticks
 from engine.enums import (
     BboState,
     Destination,
@@ -16,7 +16,7 @@ from engine.enums import (
 )
 from engine.jit import inlined, njit
 from engine.limits import INT64_MAX, PX_E6_MAX, QTY_MAX, VENUES_MAX
-from engine.money import add_capped, fits_product
+from engine.money import add_capped, fits_product, to_eur_signed_e6
 from engine.zones import BPS
 
 
@@ -271,4 +271,139 @@ def check_fill_limits(tables, execution, instrument_id, client_id, position_afte
         == INT64_MAX
     ):
         return fail(execution, Reason.POSITION_LIMIT, INT64_MAX, limit)
+    reason = check_flow(tables, execution, instrument_id, client_id, position_after)
+    if reason != Reason.NONE:
+        return reason
+    reason = check_exposure(tables, execution, instrument_id, position_after, mid_x2_e6)
+    if reason != Reason.NONE:
+        return reason
     return passed(execution)
+
+
+@inlined
+def check_rate(tables, execution, client_id):
+    """RTS 6 Art 15(1)(d): messages of one client that ask for a trade, a second."""
+    limit = tables.clients[client_id]["orders_per_second"]
+    if limit > 0 and not risk.take_rate(tables, client_id, limit, execution["ts_ns"]):
+        return fail(execution, Reason.CLIENT_RATE_LIMIT, limit + 1, limit)
+    return Reason.NONE
+
+
+@inlined
+def check_flow(tables, execution, instrument_id, client_id, position_after):
+    """What a fill adds to what clients did lately: credit, repeated fills, the norm."""
+    params = tables.params[0]
+    moved = position_after - tables.positions[instrument_id]["qty"]
+    limit = tables.clients[client_id]["credit_max_eur_e6"]
+    if limit > 0:
+        owed = tables.client_use[client_id]["cash_eur_e6"]
+        value_eur_e6 = execution["value_eur_e6"]
+        after = owed + value_eur_e6 if moved < 0 else owed - value_eur_e6
+        if abs(after) > limit and abs(after) > abs(owed):
+            return fail(execution, Reason.CREDIT_LIMIT, abs(after), limit)
+    if params["repeat_max"] > 0:
+        reason = _check_repeats(tables, execution, instrument_id, client_id, moved)
+        if reason != Reason.NONE:
+            return reason
+    if params["undue_fills_max"] > 0 or params["undue_max_eur_e6"] > 0:
+        return _check_norm(tables, execution)
+    return Reason.NONE
+
+
+@njit
+def _check_repeats(tables, execution, instrument_id, client_id, moved):
+    """RTS 6 Art 15(3): how often a client is filled again in one instrument and direction."""
+    limit = tables.params[0]["repeat_max"]
+    ts_ns = execution["ts_ns"]
+    side = risk.direction(moved)
+    slot = risk.find_repeats(tables, client_id, instrument_id, side, ts_ns)
+    if slot < 0:
+        full = tables.repeats.shape[0]
+        return fail(execution, Reason.REPEATS_FULL, full, full)
+    if risk.has_repeated(tables, slot, client_id, instrument_id, side, ts_ns):
+        return fail(execution, Reason.REPEAT_LIMIT, limit + 1, limit)
+    return Reason.NONE
+
+
+@njit
+def _check_norm(tables, execution):
+    """2017/567 Art 15: all clients together, against numbers set in advance, whoever asks."""
+    params = tables.params[0]
+    flow = tables.flow[0]
+    risk.pass_time(flow, execution["ts_ns"])
+    limit = params["undue_fills_max"]
+    if limit > 0 and flow["fills_sum"] + 1 > limit:
+        return fail(execution, Reason.UNDUE_FILLS, flow["fills_sum"] + 1, limit)
+    limit = params["undue_max_eur_e6"]
+    value_eur_e6 = add_capped(flow["sum_eur_e6"], execution["value_eur_e6"])
+    if limit > 0 and value_eur_e6 > limit:
+        return fail(execution, Reason.UNDUE_VALUE, value_eur_e6, limit)
+    return Reason.NONE
+
+
+@inlined
+def check_exposure(tables, execution, instrument_id, position_after, mid_x2_e6):
+    """The firm's loss and exposure; a fill that makes a position no larger passes."""
+    params = tables.params[0]
+    counters = tables.counters[0]
+    position = tables.positions[instrument_id]
+    grows = abs(position_after) > abs(position["qty"])
+    limit = params["loss_max_eur_e6"]
+    if limit > 0 and grows and -counters["pnl_eur_e6"] > limit:
+        return fail(execution, Reason.FIRM_LOSS_LIMIT, -counters["pnl_eur_e6"], limit)
+    limit = params["instrument_loss_max_eur_e6"]
+    if limit > 0 and grows and -position["pnl_eur_e6"] > limit:
+        return fail(execution, Reason.INSTRUMENT_LOSS_LIMIT, -position["pnl_eur_e6"], limit)
+    if params["gross_max_eur_e6"] > 0 or params["net_max_eur_e6"] > 0:
+        return _check_sums(tables, execution, instrument_id, position_after, mid_x2_e6)
+    return Reason.NONE
+
+
+@njit
+def _check_sums(tables, execution, instrument_id, position_after, mid_x2_e6):
+    """Gross and net over all positions, this one valued as it will be behind the fill."""
+    params = tables.params[0]
+    counters = tables.counters[0]
+    position = tables.positions[instrument_id]
+    rate_e9 = tables.instruments[instrument_id]["eur_per_unit_e9"]
+    mark_x2_e6 = risk.mark_at(execution, position["qty"], position["mark_px_x2_e6"], mid_x2_e6)
+    after = to_eur_signed_e6(risk.value_e6(position_after, mark_x2_e6), rate_e9)
+    limit = params["gross_max_eur_e6"]
+    gross = counters["gross_eur_e6"] - abs(position["value_eur_e6"]) + abs(after)
+    if limit > 0 and gross > limit and abs(position_after) > abs(position["qty"]):
+        return fail(execution, Reason.GROSS_LIMIT, gross, limit)
+    limit = params["net_max_eur_e6"]
+    others = counters["net_eur_e6"] - position["value_eur_e6"]
+    net = abs(others + after)
+    if limit > 0 and net > limit:
+        before = to_eur_signed_e6(risk.value_e6(position["qty"], mark_x2_e6), rate_e9)
+        if net > abs(others + before):
+            return fail(execution, Reason.NET_LIMIT, net, limit)
+    return Reason.NONE
+
+
+@inlined
+def check_invariants(tables, execution, order, qty, px_e6, low_px_e6, high_px_e6, mid_x2_e6):
+    """What holds of every fill, whatever priced it: only a fault of ours can fail it.
+
+    Within `low_px_e6`..`high_px_e6` and the client's limit, on tick or a bound or the midpoint
+    `mid_x2_e6` / 2; a quantity that is left. The caller stops the firm (`risk.stop_firm`).
+    """
+    if px_e6 < low_px_e6:
+        return fail(execution, Reason.INVARIANT, px_e6, low_px_e6)
+    if px_e6 > high_px_e6:
+        return fail(execution, Reason.INVARIANT, px_e6, high_px_e6)
+    limit = order["limit_px_e6"]
+    if limit != 0:
+        through = px_e6 > limit if order["side"] == Side.BUY else px_e6 < limit
+        if through:
+            return fail(execution, Reason.INVARIANT, px_e6, limit)
+    if px_e6 != low_px_e6 and px_e6 != high_px_e6 and 2 * px_e6 != mid_x2_e6:
+        band = tables.instruments[order["instrument"]]["tick_band"]
+        if not ticks.on_tick(tables.ticks, band, px_e6):
+            tick = ticks.tick_e6(tables.ticks, band, px_e6)
+            return fail(execution, Reason.INVARIANT, px_e6, tick)
+    left = order["qty"] - order["filled_qty"]
+    if qty <= 0 or qty > left:
+        return fail(execution, Reason.INVARIANT_QTY, qty, left)
+    return Reason.NONE

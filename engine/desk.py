@@ -3,10 +3,20 @@
 A person claims, quotes, fills (whole or part) or declines; the client may cancel; time expires.
 """
 
-from engine import ticks
+from engine import risk, ticks
 from engine.bbo import consolidate, is_tradable
-from engine.checks import check_fill_limits, check_kill, fail
-from engine.enums import DeskAction, DeskState, ExecKind, OrderState, OrdType, Reason, Side, Tif
+from engine.checks import check_fill_limits, check_invariants, check_kill, fail
+from engine.enums import (
+    BboState,
+    DeskAction,
+    DeskState,
+    ExecKind,
+    OrderState,
+    OrdType,
+    Reason,
+    Side,
+    Tif,
+)
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.jit import inlined, njit
 from engine.limits import OUTPUTS_MAX, PX_E6_MAX
@@ -274,6 +284,7 @@ def fill_item(tables, outbox, item, command, result, best, px, ts_ns):
         return fail_result(result, Reason.NOTIONAL_OVERFLOW, qty, px)
     order = tables.orders[item["order_id"] - 1]
     execution = from_order(outbox, order, ExecKind.FILL)
+    execution["ts_ns"] = ts_ns
     set_thresholds(tables, execution, instrument, ts_ns)
     copy_bbo(execution, best)
     execution["notional_e6"] = qty * px
@@ -281,10 +292,12 @@ def fill_item(tables, outbox, item, command, result, best, px, ts_ns):
     execution["desk_item"] = item["item_id"]
     execution["trader"] = command["trader"]
     reason = check_desk_fill(tables, execution, item, order, qty, px)
+    if reason == Reason.NONE:
+        reason = desk_invariants(tables, outbox, execution, order, qty, px)
     if reason != Reason.NONE:
         outbox.counts[0]["executions"] -= 1  # nothing happened to the order
         return fail_result(result, reason, execution["reason_value"], execution["reason_limit"])
-    apply_fill(tables, execution, order, qty, px, 0)
+    apply_fill(tables, outbox, execution, order, qty, px, 0)
     number(tables, execution, ts_ns)
     item["trader"] = command["trader"]
     item["filled_qty"] += qty
@@ -313,6 +326,17 @@ def check_desk_fill(tables, execution, item, order, qty, px):
         return fail(execution, Reason.KILLED_INSTRUMENT, order["instrument"], 0)
     after = tables.positions[order["instrument"]]["qty"] + firm_qty(item["side"], qty)
     return check_fill_limits(tables, execution, order["instrument"], order["client"], after, 2 * px)
+
+
+@njit
+def desk_invariants(tables, outbox, execution, order, qty, px):
+    """A person's price: on tick or at the midpoint of the BBO, within the client's limit."""
+    normal = execution["bbo_state"] == BboState.NORMAL or execution["bbo_state"] == BboState.LOCKED
+    mid_x2_e6 = execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"] if normal else 0
+    reason = check_invariants(tables, execution, order, qty, px, 1, PX_E6_MAX, mid_x2_e6)
+    if reason != Reason.NONE:
+        risk.stop_firm(tables, outbox, execution, reason)
+    return reason
 
 
 @njit

@@ -375,3 +375,16 @@ class Reason(IntEnum):
     ITEM_IS_REQUEST = 97
     ITEM_SIDE = 98
     ITEM_CROSSED = 99
+    # the firm's protection
+    FIRM_LOSS_LIMIT = 110
+    INSTRUMENT_LOSS_LIMIT = 111
+    GROSS_LIMIT = 112
+    NET_LIMIT = 113
+    CLIENT_RATE_LIMIT = 114
+    CREDIT_LIMIT = 115
+    REPEAT_LIMIT = 116
+    REPEATS_FULL = 117
+    UNDUE_FILLS = 118
+    UNDUE_VALUE = 119
+    INVARIANT = 120  # an internal check: the price
+    INVARIANT_QTY = 121

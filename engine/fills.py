@@ -1,6 +1,6 @@
 """A fill against the firm's capital: order, position, cash, the client's day."""
 
-from engine import markouts
+from engine import markouts, risk
 from engine.enums import ExecKind, OrderState, Side
 from engine.jit import inlined
 from engine.money import to_eur_e6
@@ -13,8 +13,11 @@ def firm_qty(side, qty):
 
 
 @inlined
-def apply_fill(tables, execution, order, qty, px_e6, improvement_e6):
-    """Move every balance by one fill and write it into the execution. Limits were checked."""
+def apply_fill(tables, outbox, execution, order, qty, px_e6, improvement_e6):
+    """Move every balance by one fill and write it into the execution. Limits were checked.
+
+    The position is valued anew, which may set a kill switch (`engine.risk`).
+    """
     position = tables.positions[order["instrument"]]
     instrument = tables.instruments[order["instrument"]]
     use = tables.client_use[order["client"]]
@@ -28,7 +31,10 @@ def apply_fill(tables, execution, order, qty, px_e6, improvement_e6):
     position["traded_qty"] += qty
     execution["position_after"] = position["qty"]
     use["fills"] += 1
-    use["filled_eur_e6"] += to_eur_e6(value_e6, instrument["eur_per_unit_e9"])
+    value_eur_e6 = to_eur_e6(value_e6, instrument["eur_per_unit_e9"])
+    use["filled_eur_e6"] += value_eur_e6
+    risk.count_fill(tables, execution, order["client"], order["instrument"], moved, value_eur_e6)
+    risk.mark_fill(tables, outbox, execution, order["instrument"], px_e6)
     order["filled_qty"] += qty
     order["filled_e6"] += value_e6
     whole = order["filled_qty"] == order["qty"]

@@ -33,11 +33,20 @@ MASS_MAX = OUTPUTS_MAX - 1  # orders in one piece of a mass request; one more ro
 ECHO_SIZE_MAX = 512  # bytes of what a client said of an order that come back
 ECHO_TAGS_MAX = 16  # tags of a client's own among them
 
+EUR_E6_MAX = 1 << 60  # of one position's value or P&L; beyond it they are counted as this much
+EUR_TOTAL_E6_MAX = 1 << 62  # of the firm's
+REPEATS_MAX = 16  # fills that the throttle of repeated executions can count
+REPEAT_PROBES = 16  # places where it looks for a client, instrument and direction
+FLOW_SLOT_NS = 62_500_000  # the last second is kept in slots of this length
+FLOW_SLOTS = 17  # the current one and the sixteen before
+
 FRAME_ALIGN = 64  # journal frames start on cache lines
 SEGMENT_SIZE = 64 << 20  # bytes of one journal segment
 FRAME_SIZE_MAX = 128 << 10  # bytes of one journal frame
 
 assert PX_E6_MAX < INT64_MAX // 4, "bid + ask must not overflow"
+assert EUR_TOTAL_E6_MAX + 2 * EUR_E6_MAX < INT64_MAX, "a total moves before it is capped"
+assert FLOW_SLOT_NS * (FLOW_SLOTS - 1) == 10**9, "no less than a second"
 assert SEGMENT_SIZE % FRAME_ALIGN == 0 and FRAME_SIZE_MAX * 4 < SEGMENT_SIZE
 
 
@@ -50,6 +59,7 @@ class Capacity(NamedTuple):
     desk_items: int = 1 << 16
     given_quotes: int = 1 << 16
     marked_fills: int = 1 << 16  # fills that wait for a mark-out
+    repeats: int = 1 << 14  # a power of two
 
     @property
     def replaced(self) -> int:

@@ -1,7 +1,7 @@
 """Fixed-point arithmetic that says which way it rounds and never wraps."""
 
 from engine.jit import inlined
-from engine.limits import INT64_MAX
+from engine.limits import EUR_E6_MAX, INT64_MAX
 
 E9 = 10**9
 
@@ -24,6 +24,14 @@ def to_eur_e6(amount_e6, eur_per_unit_e9):
     if not fits_product(whole + 1, eur_per_unit_e9):
         return INT64_MAX
     return whole * eur_per_unit_e9 + (amount_e6 - whole * E9) * eur_per_unit_e9 // E9
+
+
+@inlined
+def to_eur_signed_e6(amount_e6, eur_per_unit_e9):
+    """The same for an amount of either sign, rounded to zero, at most EUR_E6_MAX either way."""
+    if amount_e6 < 0:
+        return -min(to_eur_e6(-amount_e6, eur_per_unit_e9), EUR_E6_MAX)
+    return min(to_eur_e6(amount_e6, eur_per_unit_e9), EUR_E6_MAX)
 
 
 @inlined

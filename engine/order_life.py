@@ -166,6 +166,9 @@ def check_change(tables, execution, order, event):
         return checks.fail(execution, Reason.ID_SOURCE, event["defect_value"], 0)
     if event["isin"][0] != 0 and not same_words(event["isin"], execution["isin"], ISIN_WORDS):
         return Reason.REPLACE_INSTRUMENT
+    reason = checks.check_rate(tables, execution, order["client"])
+    if reason != Reason.NONE:
+        return reason
     return checks.passed(execution)
 
 

@@ -12,6 +12,8 @@ from engine.handle import Handle
 from engine.jit import clear_record, inlined, njit
 from engine.limits import OUTPUTS_MAX
 
+DESK_RESULTS_MAX = 4  # the answer to a command, and kill switches that the engine sets
+
 counts = np.dtype(
     [
         (name, "i8")
@@ -37,7 +39,7 @@ def allocate_outbox() -> Outbox:
     return Outbox(
         executions=np.zeros(OUTPUTS_MAX, schema.execution),
         desk_items=np.zeros(OUTPUTS_MAX, schema.desk_item),
-        desk_results=np.zeros(1, schema.desk_result),
+        desk_results=np.zeros(DESK_RESULTS_MAX, schema.desk_result),
         quotes=np.zeros(OUTPUTS_MAX, schema.quote),
         quote_reports=np.zeros(OUTPUTS_MAX, schema.quote_report),
         counts=np.zeros(1, counts),
@@ -88,7 +90,9 @@ def put_quote(outbox, quote):
 
 @inlined
 def new_desk_result(outbox):
-    """The answer to a desk command, zeroed."""
-    outbox.counts[0]["desk_results"] = 1
-    clear_record(outbox.desk_results[0])
-    return outbox.desk_results[0]
+    """The answer to a desk command, or word of a kill switch that the engine set; zeroed."""
+    index = outbox.counts[0]["desk_results"]
+    outbox.counts[0]["desk_results"] = index + 1
+    result = outbox.desk_results[index]
+    clear_record(result)
+    return result

@@ -185,5 +185,59 @@ WORDS: dict[Reason, Words] = {
     _R.ITEM_IS_REQUEST: Words("SI-DESK", "a quote request: quote it or decline it"),
     _R.ITEM_SIDE: Words("SI-DESK", "the client did not ask for this side: bid", 0, _U.PX, "offer"),
     _R.ITEM_CROSSED: Words("SI-DESK", "the bid is above the offer: bid", 0, _U.PX, "offer"),
-}
+    # of the firm's own risk a client is told no number: `INSIDE` has them
+    _R.FIRM_LOSS_LIMIT: Words("SI-LIMIT-FIRM", "over a risk limit of the firm"),
+    _R.INSTRUMENT_LOSS_LIMIT: Words("SI-LIMIT-FIRM", "over a risk limit of the firm"),
+    _R.GROSS_LIMIT: Words("SI-LIMIT-FIRM", "over a risk limit of the firm"),
+    _R.NET_LIMIT: Words("SI-LIMIT-FIRM", "over a risk limit of the firm"),
+    _R.CLIENT_RATE_LIMIT: Words(
+        "SI-LIMIT-RATE", "orders within a second over the client's limit", 11, _U.COUNT, "limit"
+    ),
+    _R.CREDIT_LIMIT: Words(
+        "SI-LIMIT-CREDIT", "open exposure in EUR over the client's credit", 38, _U.AMOUNT, "limit"
+    ),
+    _R.REPEAT_LIMIT: Words(
+        "SI-LIMIT-REPEAT", "repeated fills of one side over the limit", 11, _U.COUNT, "limit"
+    ),
+    _R.REPEATS_FULL: Words(
+        "SI-LIMIT-CAPACITY", "no room to count repeated fills", 11, _U.COUNT, "limit"
+    ),
+    _R.UNDUE_FILLS: Words(
+        "SI-LIMIT-NORM", "all clients' fills of a second over the limit", 11, _U.COUNT, "limit"
+    ),
+    _R.UNDUE_VALUE: Words(
+        "SI-LIMIT-NORM", "all clients' value of a second in EUR over the limit",
+        38, _U.AMOUNT, "limit",
+    ),
+    _R.INVARIANT: Words("SI-NOQUOTE-KILL", "all trading is stopped by an internal check"),
+    _R.INVARIANT_QTY: Words("SI-NOQUOTE-KILL", "all trading is stopped by an internal check"),
+}  # fmt: skip
 assert set(WORDS) == set(Reason), "every Reason needs its words"
+
+#: What the firm's own people read instead.
+INSIDE: dict[Reason, Words] = {
+    _R.FIRM_LOSS_LIMIT: Words(
+        "SI-LIMIT-FIRM", "the firm's loss in EUR over the limit", 0, _U.AMOUNT, "limit"
+    ),
+    _R.INSTRUMENT_LOSS_LIMIT: Words(
+        "SI-LIMIT-FIRM", "the loss in this instrument in EUR over the limit", 0, _U.AMOUNT, "limit"
+    ),
+    _R.GROSS_LIMIT: Words(
+        "SI-LIMIT-FIRM", "gross exposure in EUR over the limit", 0, _U.AMOUNT, "limit"
+    ),
+    _R.NET_LIMIT: Words(
+        "SI-LIMIT-FIRM", "net exposure in EUR over the limit", 0, _U.AMOUNT, "limit"
+    ),
+    _R.INVARIANT: Words(
+        "SI-NOQUOTE-KILL", "a price that no fill may have, all trading stopped", 0, _U.PX, "bound"
+    ),
+    _R.INVARIANT_QTY: Words(
+        "SI-NOQUOTE-KILL", "a quantity that no fill may have, all trading stopped",
+        0, _U.COUNT, "left",
+    ),
+}  # fmt: skip
+
+
+def words_inside(reason: Reason) -> Words:
+    """The words for the firm's own people: with the numbers that a client is not told."""
+    return INSIDE.get(reason, WORDS[reason])

@@ -1,10 +1,10 @@
-"""What records are made of: int64 words without padding, and text packed into them."""
+"""How a struct dtype is made, int64 words without padding, and how text is put into words."""
 
 import numpy as np
 
 
-def dtype(*fields: str | tuple[str, int]) -> np.dtype:
-    """A record of int64 fields, or of arrays of them: `(name, words)`."""
+def record(*fields: str | tuple[str, int]) -> np.dtype:
+    """Fields in order: a name is one word, a name and a number that many words."""
     spec = [(f, "i8") if isinstance(f, str) else (f[0], "i8", (f[1],)) for f in fields]
     made = np.dtype(spec, align=True)
     words = sum(1 if isinstance(f, str) else f[1] for f in fields)
@@ -18,7 +18,7 @@ def extended(base: np.dtype, *fields: str | tuple[str, int]) -> np.dtype:
     Not behind them: numba would take the longer record for the shorter one, and warn.
     """
     names = base.names or ()
-    return dtype(
+    return record(
         *fields, *((name, base[name].shape[0]) if base[name].shape else name for name in names)
     )
 

@@ -11,6 +11,7 @@ from engine import desk
 from engine.bbo import consolidate
 from engine.checks import (
     check_hours,
+    check_invariants,
     check_kill,
     check_order_limits,
     check_qty,
@@ -20,10 +21,18 @@ from engine.checks import (
 from engine.enums import DeskState, ExecKind, GivenState, Phase, Reason, Route, Side
 from engine.fills import apply_fill
 from engine.jit import inlined, njit
-from engine.limits import CLORDID_WORDS, ISIN_WORDS, OUTPUTS_MAX, QUOTE_REF_WORDS, VENUES_MAX
+from engine.limits import (
+    CLORDID_WORDS,
+    ISIN_WORDS,
+    OUTPUTS_MAX,
+    PX_E6_MAX,
+    QUOTE_REF_WORDS,
+    VENUES_MAX,
+)
 from engine.money import fits_product, to_eur_e6
 from engine.outbox import new_quote_report
 from engine.report import copy_bbo, copy_instrument, copy_quote, copy_words
+from engine.risk import stop_firm
 from engine.tables import enter_given, quote_ref_slot, quote_req_slot, same_words
 from engine.zones import set_thresholds
 
@@ -356,7 +365,11 @@ def take_order(tables, outbox, execution, order, event, ts_ns):
     reason = desk.check_desk_fill(tables, execution, order, order, event["qty"], px)
     if reason != Reason.NONE:
         return reason
-    apply_fill(tables, execution, order, event["qty"], px, _improvement_e6(given, buys, px))
+    reason = _check_invariants(tables, outbox, execution, order, given, event["qty"], px)
+    if reason != Reason.NONE:
+        return reason
+    gain = _improvement_e6(given, buys, px)
+    apply_fill(tables, outbox, execution, order, event["qty"], px, gain)
     given["order_id"] = order["order_id"]
     end(tables, outbox, given, GivenState.TAKEN, ts_ns)
     made = report(tables, outbox, given, ExecKind.QUOTE_TAKEN, ts_ns)
@@ -410,6 +423,20 @@ def _improvement_e6(given, buys, px):
     """Gain a share against our public quote when this one was given; a desk's price has none."""
     if given["route"] != Route.AUTO:
         return 0
-    gain = given["public_ask_px_e6"] - px if buys else px - given["public_bid_px_e6"]
-    assert gain >= 0, "a quote on request must never be worse than the public quote"
-    return gain
+    return given["public_ask_px_e6"] - px if buys else px - given["public_bid_px_e6"]
+
+
+@njit
+def _check_invariants(tables, outbox, execution, order, given, qty, px):
+    """Of our own price within our public quote of that time; a person's was checked when given."""
+    low = 1
+    high = PX_E6_MAX
+    mid_x2_e6 = 2 * px
+    if given["route"] == Route.AUTO:
+        low = given["public_bid_px_e6"]
+        high = given["public_ask_px_e6"]
+        mid_x2_e6 = low + high
+    reason = check_invariants(tables, execution, order, qty, px, low, high, mid_x2_e6)
+    if reason != Reason.NONE:
+        stop_firm(tables, outbox, execution, reason)
+    return reason

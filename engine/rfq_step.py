@@ -113,6 +113,9 @@ def _admit(tables, made, event, ts_ns):
         return checks.fail(made, defect, event["defect_value"], 1)
     if event["until_ns"] != 0 and event["until_ns"] <= ts_ns:
         return checks.fail(made, Reason.REQUEST_EXPIRED, event["until_ns"], ts_ns)
+    reason = checks.check_rate(tables, made, event["client"])
+    if reason != Reason.NONE:
+        return reason
     return checks.passed(made)
 
 
@@ -348,6 +351,9 @@ def _check_counter(tables, outbox, made, old, event, ts_ns):
         return reason
     if old["state"] == GivenState.PENDING:
         return checks.fail(made, Reason.QUOTE_PENDING, old["desk_item"], 0)
+    reason = checks.check_rate(tables, made, event["client"])
+    if reason != Reason.NONE:
+        return reason
     instrument = tables.instruments[old["instrument"]]
     reason = checks.check_instrument(tables, made, old["instrument"])
     if reason != Reason.NONE:

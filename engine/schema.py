@@ -10,10 +10,25 @@ import hashlib
 
 import numpy as np
 
-from engine import records
 from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, POLICY_PARAMS, QUOTE_REF_WORDS
+from engine.market_schema import bbo as bbo
+from engine.market_schema import quote as quote
+from engine.market_schema import venue as venue
+from engine.market_schema import venue_book as venue_book
+from engine.market_schema import venue_quote as venue_quote
+from engine.market_schema import venue_state as venue_state
+from engine.policy_schema import marked_fill as marked_fill
+from engine.policy_schema import markout as markout
+from engine.policy_schema import policy_input as policy_input
+from engine.policy_schema import policy_rule as policy_rule
+from engine.policy_schema import volatility as volatility
+from engine.records import extended as _extended
+from engine.records import pack as pack
+from engine.records import record as _dtype
+from engine.records import unpack as unpack
+from engine.risk_schema import flow as flow  # of `engine.risk`, and of the hash below
+from engine.risk_schema import repeat as repeat
 
-_dtype, _extended, pack, unpack = records.dtype, records.extended, records.pack, records.unpack
 ISIN = ("isin", ISIN_WORDS)
 CLORDID = ("clordid", CLORDID_WORDS)
 ORIG_CLORDID = ("orig_clordid", CLORDID_WORDS)
@@ -47,6 +62,15 @@ params = _dtype(
     "vol_half_life_ns",  # of the volatility of the mid; 0: it is not measured
     ("markout_ns", 4),  # how long after a fill, ascending
     "markout_weight_e6",  # of one fill in a client's mean; 0: nothing is measured
+    # the firm's protection, `engine.risk`; 0: none
+    "loss_max_eur_e6",  # of the firm
+    "instrument_loss_max_eur_e6",
+    "gross_max_eur_e6",
+    "net_max_eur_e6",
+    "repeat_max",  # fills of a client in one instrument and direction within the window
+    "repeat_window_ns",
+    "undue_fills_max",  # fills of all clients within a second (2017/567 Art 15)
+    "undue_max_eur_e6",  # their value
 )
 
 #: One row: the engine's own counters.
@@ -82,6 +106,11 @@ counters = _dtype(
     ("markouts_done", 4),  # of these, done with at each horizon
     "markouts_dropped",  # a fill's mark-out at one horizon, for want of room in the ring
     "next_markout_ns",  # when the next is due, 0 for none
+    "pnl_eur_e6",  # sums over all positions
+    "gross_eur_e6",
+    "net_eur_e6",
+    "loss_tripped",  # 1: the firm is over its largest loss, and was stopped for it
+    "stops",  # kill switches that the engine set by itself
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -114,87 +143,6 @@ instrument = _dtype(
     "loaded_row",  # row number in the file it came from, for the explain record
 )
 
-venue = _dtype("mic")
-
-#: What the UDP feed carries, one datagram holding 1..20 of them, and the journal as it came.
-venue_quote = _dtype(
-    ISIN,
-    "mic",
-    "seq",  # the venue's or the adapter's own count
-    "phase",  # Phase, plus COUNTED where `seq` counts the venue's records from 1 without a gap
-    "bid_px_e6",  # 0: no bid
-    "ask_px_e6",  # 0: no ask
-    "bid_qty",
-    "ask_qty",
-)
-
-#: One row per instrument and venue, `instrument * VENUES_MAX + venue`: its last record.
-venue_book = _dtype(
-    "bid_px_e6",  # 0: no bid; then its quantity is 0, too
-    "ask_px_e6",
-    "state",  # BookState
-    "update",  # number of the record among all that were applied
-    "recv_ns",
-    "bid_qty",
-    "ask_qty",
-    "phase",
-    "seq",
-    "sound_mid_x2_e6",  # bid + ask of the last two-sided record that was believed, 0: none
-    "sound_ns",  # when that came
-    "jump_ns",  # since when records are refused as too far from it, 0: they are not
-)
-
-#: One row per venue: how far its feed can be trusted, and what came of it.
-venue_state = _dtype(
-    "trusted_from",  # an older record (venue_book.update) of this venue does not count
-    "last_seq",  # of its counted records, 0: none has come
-    "last_recv_ns",  # of any record
-    "records",
-    "unknown",  # of these, about an instrument that we do not have
-    "repeats",  # with a `seq` that had come before: not applied
-    "gaps",
-    "lost",  # records that the gaps were made of
-    "restarts",  # its count began anew
-    "crossed",  # records with bid > ask
-    "jumps",  # how often it went too far at once
-    "refused",  # records that were not believed for it
-)
-
-#: Best bid and offer over the fresh quotes of all venues.
-bbo = _dtype(
-    "state",
-    "bid_px_e6",
-    "ask_px_e6",
-    "bid_venue",
-    "ask_venue",
-    "mrm_bid_px_e6",  # 0 where the most relevant market has no bid that counts
-    "mrm_ask_px_e6",
-    "age_ns",  # of the newest quote that counted (or of the newest at all, if stale)
-)
-
-#: Our own firm two-way quote, one row per instrument; the last versions are in `quote_versions`.
-quote = _dtype(
-    "instrument",
-    "quote_id",
-    "state",
-    "reason",  # why withdrawn: a Reason
-    "bid_px_e6",
-    "ask_px_e6",
-    "bid_qty",
-    "ask_qty",
-    "source_bid_px_e6",  # the market it was made from (RTS 1 Art 10), before rounding to ticks
-    "source_ask_px_e6",
-    "source_reason",  # why there is no such market, or why we may not quote
-    "mrm_bid_px_e6",
-    "mrm_ask_px_e6",
-    "regime",  # row of the regime that sized it
-    "edition",  # of the tables it was made with
-    "entered_ns",  # RTS 1 Art 9(d)
-    "version",  # of this instrument, from 1
-    "suspended",  # Reason for which a person has withdrawn it, 0: nobody has
-    "waits",  # Waits: whether `quote_interval_ns` holds a change back
-)
-
 position = _dtype(
     "qty",  # the firm's, signed
     "cash_e6",  # what the firm has received less what it has paid, price's currency
@@ -202,6 +150,10 @@ position = _dtype(
     "fills",
     "traded_qty",
     "killed",
+    "mark_px_x2_e6",  # bid + ask of the newest sound BBO, as of the last quote or fill
+    "value_eur_e6",  # qty x mark, signed as the quantity, rounded to zero
+    "pnl_eur_e6",  # cash and value, rounded to zero
+    "loss_tripped",  # 1: over the largest loss, and stopped for it
 )
 
 client = _dtype(
@@ -209,34 +161,20 @@ client = _dtype(
     "order_max_eur_e6",  # largest order; 0: none
     "day_max_eur_e6",  # cumulative fills of the day; 0: none
     "fills_max",  # fills of the day (MiFIR Art 17(2)); 0: none
-    "tier",  # 0..7: which of the policy's rules hold
+    "orders_per_second",  # 0: none
+    "credit_max_eur_e6",  # what it may owe, or be owed, for the fills of the day; 0: none
+    "tier",  # 0..7
 )
 
-#: What the policy is given for one tier and asset class, `tier * ASSET_CLASSES + asset_class`.
-policy_rule = _dtype(
-    "given",  # 0: no rule, `params.policy_param` holds
-    ("param", POLICY_PARAMS),
-    ("by", 2),  # packed: who asked for it
-    ("approved_by", 2),  # packed: the second person, where one is needed
+client_use = _dtype(
+    "filled_eur_e6",
+    "fills",
+    "orders",
+    "killed",
+    "cash_eur_e6",  # bought less sold: what it owes for the fills of the day
+    "rate_used",  # of a second's orders, in billionths of an order; fills again with time
+    "rate_ns",  # when that was
 )
-
-#: How much the mid of an instrument moves, one row per instrument (`volatility.py`).
-volatility = _dtype(
-    "mid_x2_e6",  # bid + ask of the last tradable BBO, 0: none yet
-    "squares_e18",  # of its relative moves, summed up; half of it is left after a half-life
-    "decayed_ns",  # up to when
-)
-
-#: A fill that waits for its mark-outs.
-marked_fill = _dtype("client", "instrument", "side", "px_e6", "recv_ns")
-
-#: How the mid moved after a client's fills, one row per client (`markouts.py`).
-markout = _dtype(
-    ("markout_e9", 4),  # weighted mean, of the price; positive: as the client wished
-    ("fills", 4),
-)
-
-client_use = _dtype("filled_eur_e6", "fills", "orders", "killed")
 
 #: What the gateway makes of a NewOrderSingle and of every request about orders.
 order_event = _dtype(
@@ -338,29 +276,9 @@ desk_command = _dtype(
     "condition",  # Condition that quotes are suspended for
 )
 
-desk_result = _dtype("command_id", "action", "item_id", "trader", "reason", "value", "limit")
-
-#: Inputs of a price-improvement policy. It returns the price it asks for, `px_e6`.
-policy_input = _dtype(
-    "side",  # of the client
-    "qty",
-    "notional_e6",
-    "zone",
-    "quote_px_e6",  # the side of our quote that the client would get
-    "bid_px_e6",  # our quote
-    "ask_px_e6",
-    "tick_e6",  # at the quoted price
-    "mid_x2_e6",  # bid + ask: twice the midpoint, so that it stays whole
-    "position_qty",  # the firm's, before the trade
-    "recv_ns",
-    ("param", POLICY_PARAMS),
-    "tier",  # of the client
-    "mrm_bid_px_e6",  # the market that the quote was made from, 0: none
-    "mrm_ask_px_e6",
-    "position_max_e6",  # largest absolute position value, 0: none
-    "vol_e9",  # of the mid: relative, per square root of a second
-    ("markout_e9", 4),  # of the client, relative; positive: it was right
-    ("markout_fills", 4),  # how many fills that rests on
+#: The answer to a command; with `command_id` 0 the engine itself has set a kill switch.
+desk_result = _dtype(
+    "command_id", "action", "item_id", "trader", "reason", "value", "limit", "scope", "subject"
 )
 
 #: Every decision on an order, with every number that made it: the explain record.

@@ -4,7 +4,7 @@ An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route
 gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
-from engine import checks, desk, markouts, quoting, rfq, rfq_desk, ticks, venue_feed
+from engine import checks, desk, excess, markouts, quoting, rfq, rfq_desk, risk, ticks, venue_feed
 from engine.bbo import consolidate, is_tradable
 from engine.enums import (
     AboveQuote,
@@ -22,7 +22,6 @@ from engine.enums import (
     Route,
     Side,
     Tif,
-    Zone,
 )
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
@@ -73,12 +72,12 @@ def on_order(tables, outbox, event, ts_ns, policy):
     execution["reason"] = reason
     desk.number(tables, execution, ts_ns)
     if execution["order_state"] == OrderState.PARTIALLY_FILLED:
-        cancel_rest(tables, outbox, execution, ts_ns)
+        excess.cancel_rest(tables, outbox, execution, ts_ns)
 
 
 @inlined
 def admit(tables, execution, event):
-    """Give the order a row, unless there is no room or its ClOrdID(11) was used before."""
+    """Give the order a row, unless there is no room, its ClOrdID(11) was used or it is too soon."""
     counters = tables.counters[0]
     if counters["orders"] >= tables.orders.shape[0]:
         return checks.fail(
@@ -89,6 +88,9 @@ def admit(tables, execution, event):
     slot = clordid_slot(tables, event["session"], event["clordid"])
     if tables.clordid_slots[slot] != 0:
         return checks.fail(execution, Reason.DUPLICATE_CLORDID, tables.clordid_slots[slot], 0)
+    reason = checks.check_rate(tables, execution, event["client"])
+    if reason != Reason.NONE:
+        return reason
     index = counters["orders"]
     counters["orders"] = index + 1
     tables.clordid_slots[slot] = index + 1
@@ -191,7 +193,7 @@ def place(tables, outbox, execution, order, event, quote, ts_ns, policy):
         return reason
     qty = event["qty"]
     if tables.params[0]["above_quote"] != AboveQuote.QUOTED_PRICE:
-        qty, reason = above_quote(tables, execution, order, event, quote)
+        qty, reason = excess.limit_to_quote(tables, execution, order, event, quote)
         if reason != Reason.NONE:
             return reason
     if execution["route"] == Route.DESK:
@@ -206,48 +208,7 @@ def place(tables, outbox, execution, order, event, quote, ts_ns, policy):
     )
     if reason != Reason.NONE:
         return reason
-    return auto_fill(tables, execution, order, event, quote, qty, ts_ns, policy)
-
-
-@njit
-def above_quote(tables, execution, order, event, quote):
-    """An order over the public size and within the obligation: what the firm does (`AboveQuote`).
-
-    Answers the quantity to fill and a Reason. MiFIR Art 15(4) is silent where the size quoted is
-    Qmin or more; only the quoted size is firm.
-    """
-    qty = event["qty"]
-    zone = execution["zone"]
-    quoted = quote["ask_qty"] if event["side"] == Side.BUY else quote["bid_qty"]
-    within = zone == Zone.WITHIN_MIN_QUOTE or zone == Zone.WITHIN_OBLIGATION
-    if not within or quote["state"] != QuoteState.LIVE or qty <= quoted:
-        return qty, Reason.NONE
-    wanted = tables.params[0]["above_quote"]
-    if wanted == AboveQuote.DESK:
-        execution["route"] = Route.DESK
-        order["route"] = Route.DESK
-        return qty, Reason.NONE
-    whole = event["tif"] == Tif.FOK or event["min_qty"] > quoted
-    if wanted == AboveQuote.REJECT:
-        execution["route"] = Route.REJECT
-        order["route"] = Route.REJECT
-    if wanted == AboveQuote.REJECT or whole:
-        return 0, checks.fail(execution, Reason.ABOVE_QUOTE, qty, quoted)
-    return quoted, Reason.NONE
-
-
-@njit
-def cancel_rest(tables, outbox, execution, ts_ns):
-    """What is left of an order of which only the quoted size was filled."""
-    order = tables.orders[execution["order_id"] - 1]
-    rest = desk.end_order(
-        outbox, order, ExecKind.CANCELLED, OrderState.CANCELLED, Reason.ABOVE_QUOTE
-    )
-    with_instrument(tables, rest)
-    checks.fail(rest, Reason.ABOVE_QUOTE, order["qty"], order["filled_qty"])
-    order["reason_value"] = order["qty"]
-    order["reason_limit"] = order["filled_qty"]
-    desk.number(tables, rest, ts_ns)
+    return auto_fill(tables, outbox, execution, order, event, quote, qty, ts_ns, policy)
 
 
 @njit
@@ -263,7 +224,7 @@ def to_desk(tables, outbox, execution, order, ts_ns):
 
 
 @inlined
-def auto_fill(tables, execution, order, event, quote, qty, ts_ns, policy):
+def auto_fill(tables, outbox, execution, order, event, quote, qty, ts_ns, policy):
     """Price by the public quote, policy and gate, then fill `qty` if the order's limit allows."""
     if quote["state"] != QuoteState.LIVE:
         return checks.fail(execution, Reason.NO_QUOTE, quote["reason"], 0)
@@ -282,9 +243,14 @@ def auto_fill(tables, execution, order, event, quote, qty, ts_ns, policy):
         marketable = px <= limit if buy else px >= limit
         if not marketable:
             return checks.fail(execution, Reason.NOT_MARKETABLE, limit, px)
+    bid = quote["bid_px_e6"]
+    ask = quote["ask_px_e6"]
+    reason = checks.check_invariants(tables, execution, order, qty, px, bid, ask, mid_x2_e6)
+    if reason != Reason.NONE:
+        risk.stop_firm(tables, outbox, execution, reason)
+        return reason
     improvement = quoted - px if buy else px - quoted
-    assert improvement >= 0, "a fill must never be worse than the public quote"
-    apply_fill(tables, execution, order, qty, px, improvement)
+    apply_fill(tables, outbox, execution, order, qty, px, improvement)
     return Reason.NONE
 
 
@@ -389,6 +355,7 @@ def on_venue_quote(tables, outbox, record, ts_ns):
     if is_tradable(best):
         follow_mid(tables, instrument_id, best["bid_px_e6"] + best["ask_px_e6"], ts_ns)
     requote(tables, outbox, instrument_id, best, ts_ns)
+    risk.mark(tables, outbox, instrument_id, best, ts_ns)
     if book["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
         rfq.sweep(tables, outbox, ts_ns)
 

@@ -64,6 +64,8 @@ class Tables(Handle):
     volatility: Any
     markouts: Any
     marked_fills: Any  # a ring
+    flow: Any
+    repeats: Any  # found by a hash of client, instrument and side, see engine.risk
     isin_slots: Any  # open addressing: row + 1, 0 for free
     clordid_slots: Any  # the same: above 0 a row of `orders`, below 0 one of `replaced`
     quote_ref_slots: Any
@@ -103,6 +105,8 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         volatility=np.zeros(capacity.instruments, schema.volatility),
         markouts=np.zeros(capacity.clients, schema.markout),
         marked_fills=np.zeros(capacity.marked_fills, schema.marked_fill),
+        flow=np.zeros(1, schema.flow),
+        repeats=np.zeros(capacity.repeats, schema.repeat),
         isin_slots=np.zeros(capacity.isin_slots, np.int64),
         clordid_slots=np.zeros(capacity.clordid_slots, np.int64),
         quote_ref_slots=np.zeros(capacity.given_slots, np.int64),
@@ -434,6 +438,8 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("volatility", tables.volatility[:instruments]),
         ("markouts", tables.markouts[:clients]),
         ("marked_fills", tables.marked_fills[: int(counters["marked_fills"])]),
+        ("flow", tables.flow),
+        ("repeats", tables.repeats),
     ]
 
 

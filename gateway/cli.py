@@ -18,6 +18,7 @@ from gateway.cli_fix import fix
 from gateway.cli_policy import policy
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
+from gateway.cli_risk import risk
 from gateway.cli_session import session
 from gateway.cli_sim import sim
 from gateway.cli_status import status
@@ -40,6 +41,7 @@ app.add_typer(fix, name="fix")
 app.add_typer(dropcopy, name="dropcopy")
 app.add_typer(sim, name="sim")
 app.add_typer(policy, name="policy")
+app.add_typer(risk, name="risk")
 app.command()(audit)
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
@@ -416,8 +418,8 @@ def _subcommands() -> str:
     lines = []
     groups = (
         ("desk", desk), ("refdata", refdata), ("regime", regime), ("status", status),
-        ("session", session), ("fix", fix), ("dropcopy", dropcopy), ("sim", sim), ("bench", bench),
-        ("policy", policy),
+        ("session", session), ("fix", fix), ("dropcopy", dropcopy), ("sim", sim),
+        ("policy", policy), ("risk", risk), ("bench", bench),
     )  # fmt: skip
     for name, group in groups:
         for command in group.registered_commands:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.limits import TIERS, Capacity
+from engine.limits import Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
 from gateway.policy_config import Param, PolicySettings
+from gateway.risk_config import TIERS, LimitFields, Risk, Tier, TierNumber, check_tiers
 from gateway.session_settings import Name, Session, check_together
 from gateway.wire import SESSIONS_MAX
 from refdata import hours
@@ -25,7 +25,6 @@ ALWAYS_NS = 2**62
 MINUTE_NS = 60 * 10**9
 
 Mic = Annotated[str, Field(pattern=r"^[A-Z0-9]{4}$")]
-Eur = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
 RouteName = Literal["auto", "desk", "reject"]
 
 
@@ -152,14 +151,11 @@ class Rfq(Section):
     valid_ms: Annotated[int, Field(gt=0, le=86_400_000)] = 5_000
 
 
-class Client(Section):
-    """Limits of one client; 0 or absent: none."""
+class Client(LimitFields):
+    """One client with its own limits."""
 
     name: Name
-    order_max_eur: Eur = Decimal(0)
-    day_max_eur: Eur = Decimal(0)
-    fills_max: Annotated[int, Field(ge=0)] = 0
-    tier: Annotated[int, Field(ge=0, le=TIERS - 1)] = 0
+    tier: TierNumber = 0
 
 
 class Fix(Section):
@@ -200,6 +196,8 @@ class Config(Section):
     policy: PolicySettings = PolicySettings()
     desk: Desk = Desk()
     rfq: Rfq = Rfq()
+    risk: Risk = Risk()
+    tiers: Annotated[list[Tier], Field(max_length=TIERS)] = []
     clients: Annotated[list[Client], Field(min_length=1, max_length=1024)]
     fix: Fix
     feed: Feed = Feed()
@@ -211,6 +209,7 @@ class Config(Section):
         names = [client.name for client in self.clients]
         if len(set(names)) != len(names):
             raise ValueError("clients: a name is used twice")
+        check_tiers(self.tiers, [(client.name, client.tier) for client in self.clients])
         check_together(self.fix.sessions, names)
         return self
 

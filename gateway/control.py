@@ -2,9 +2,9 @@
 
 `{"activate": PATH, "at_ns": 0, "by": NAME}` brings a reference-data snapshot in; the answer comes
 when that has happened or, with a time to come, when it is staged. `{"cancel": true}` takes it back.
-`{"venues": true}` is answered with what came of each venue's market data. `{"policy": VERB, ...}`
-is about the policy's rules (policy_rules.py), `{"session": VERB, ...}` about sessions
-(session_admin.py).
+`{"venues": true}` is answered with what came of each venue's market data, `{"risk": true}` with
+P&L, exposure and what is stopped. `{"policy": VERB, ...}` is about the policy's rules
+(policy_rules.py), `{"session": VERB, ...}` about sessions (session_admin.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import structlog
 from engine import schema, tables
 from gateway import venue_view
 from gateway.errors import UserError
+from gateway.risk_view import view
 from gateway.swap import Reading, Swap, venue_rows
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ class Control:
             if "policy" in request:
                 reply(self.server.policy_rules.receive(request))
                 return
-            if "venues" in request:
+            if "risk" in request:
+                reply({"risk": view(self.server.tables)})
+            elif "venues" in request:
                 reply({"venues": venue_view.as_dicts(self.server.tables)})
             elif "cancel" in request:
                 self._cancel(reply)

@@ -17,7 +17,7 @@ from sortedcontainers import SortedKeyList
 from engine import journal as jn
 from engine import schema
 from engine.enums import DeskAction, DeskState, KillScope, Reason
-from engine.reasons import WORDS
+from engine.reasons import words_inside
 from gateway.errors import UserError
 from gateway.journal_files import Reader
 
@@ -120,7 +120,7 @@ def describe(result: Any) -> str:
     """A refused command in words, with its numbers."""
     from gateway.explain import show  # words for values live there
 
-    words = WORDS[Reason(int(result["reason"]))]
+    words = words_inside(Reason(int(result["reason"])))
     line = f"{words.prefix} {words.sentence}"
     if words.unit:
         line += f": {show(words.unit, int(result['value']))}"

@@ -21,7 +21,7 @@ from engine.enums import (
     Tif,
     Zone,
 )
-from engine.reasons import WORDS, Unit
+from engine.reasons import Unit, words_inside
 from engine.regimes import REGIMES
 from engine.schema import unpack
 from gateway.journal_files import Reader
@@ -233,7 +233,7 @@ def _outcome(row: Any, kind: ExecKind) -> str:
         )
     if reason == Reason.NONE:
         return f"outcome: {kind.name} ({state})"
-    words = WORDS[reason]
+    words = words_inside(reason)
     line = f"outcome: {kind.name} ({state}): {words.prefix} {words.sentence}"
     if words.unit == Unit.ISIN:
         return f"{line} {unpack(row['isin'])}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine import journal as jn
 from engine.enums import Clamp, ExecKind, GivenState, Reason, Side
-from engine.reasons import WORDS, Unit
+from engine.reasons import Unit, words_inside
 from engine.schema import unpack
 from gateway import explain
 from gateway.explain import CLAMP_WORDS, clock, px, show
@@ -96,7 +96,7 @@ def _outcome(row: Any, kind: ExecKind) -> str:
     reason = Reason(int(row["reason"]))
     if reason == Reason.NONE:
         return line
-    words = WORDS[reason]
+    words = words_inside(reason)
     line += f": {words.prefix} {words.sentence}"
     if words.unit == Unit.ISIN:
         return f"{line} {unpack(row['isin'])}"

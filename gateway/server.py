@@ -49,6 +49,7 @@ from gateway.errors import UserError
 from gateway.inbound import NEEDED_ROOM
 from gateway.journal_files import JournalFiles, cut_torn_tail, look_at, segments
 from gateway.replay import Replayed, Replayer
+from gateway.risk_view import Stops
 from gateway.sent import Sent
 from gateway.session import Sessions
 from gateway.session_admin import SessionAdmin
@@ -155,6 +156,7 @@ class Server:
         self._set_hours(now_ns, self.config.hours.window_ns(now_ns, self.config.directory))
         if self.tables.counters[0]["kill_firm"]:
             words.append("all trading is stopped by the kill switch: `si desk resume` lifts it")
+        self.stops = Stops(self)
         return words
 
     def _set_hours(self, now_ns: int, window_ns: tuple[int, int, int]) -> None:
@@ -397,6 +399,7 @@ class Server:
             self._set_hours(now_ns, self._next_hours(now_ns))
         if self.out_of_space or self.files.has_news_of_spare():
             self._keep_spare()
+        self.stops.tick()
         self._piece()
         self.flush()
 

@@ -124,14 +124,33 @@ client = "client2"
 
 [[clients]]
 name = "client1"
+# tier = 0
 order_max_eur = 10_000_000  # largest order; 0 or absent: no limit
 day_max_eur = 0             # cumulative fills of the day
 fills_max = 0               # fills of the day (MiFIR Art 17(2))
+# orders_per_second = 0     # orders, replacements and quote requests
+# credit_eur = 0            # what it may owe, or be owed, for the fills of the day
 tier = 0                    # 0 to 7: which policy rules hold
 
 [[clients]]
 name = "client2"
 order_max_eur = 1_000_000
+
+# [risk]                        # limits of the firm, engine/RISK.md; 0 or absent: none
+# loss_max_eur = 0              # a larger loss stops all trading until a person resumes it
+# instrument_loss_max_eur = 0   # the same of one instrument
+# gross_max_eur = 0             # sum of all positions, long or short
+# net_max_eur = 0               # long less short
+# repeat_max = 0                # fills of a client in one instrument and direction, 16 at most,
+# repeat_window_ms = 1_000      # within this time
+# undue_orders_per_second = 0           # all clients together (2017/567 Art 15): fills
+# undue_notional_eur_per_second = 0     # and their value
+
+# [[tiers]]                     # clients by published criteria: `si risk tiers DIR`
+# tier = 0                      # 0 to 7; its limits hold for a client that has none of its own
+# name = "professional"
+# criteria = "Professional clients (MiFID II Annex II) with a clearing agreement."
+# order_max_eur = 1_000_000     # and the other limits of a client
 
 [feed]
 host = "127.0.0.1"

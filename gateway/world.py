@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.limits import VENUES_MAX
 from gateway import policy_rules
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
+from gateway.risk_config import Risk, limits_of
 from gateway.swap import Swap, venue_rows
 from refdata.load import Loaded, load_instruments
 from refdata.rows import Refused
@@ -144,6 +145,7 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
     row["peg_mid"] = PegMid[quoting.peg_mid.upper()]
+    _put_risk(row, config.risk)
     row["jump_bps"], row["close_bps"] = quoting.jump_bps, quoting.close_bps
     row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
     row["quote_interval_ns"] = quoting.quote_interval_ms * 1_000_000
@@ -156,6 +158,18 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     if row["close_ns"][0] == 0:
         row["close_ns"] = ALWAYS_NS
     server.put_row(tables.PARAMS, 0, row[0], now_ns)
+
+
+def _put_risk(row: Any, risk: Risk) -> None:
+    """The firm's own limits into its parameters."""
+    row["loss_max_eur_e6"] = _e6(risk.loss_max_eur)
+    row["instrument_loss_max_eur_e6"] = _e6(risk.instrument_loss_max_eur)
+    row["gross_max_eur_e6"] = _e6(risk.gross_max_eur)
+    row["net_max_eur_e6"] = _e6(risk.net_max_eur)
+    row["repeat_max"] = risk.repeat_max
+    row["repeat_window_ns"] = risk.repeat_window_ms * 1_000_000
+    row["undue_fills_max"] = risk.undue_orders_per_second
+    row["undue_max_eur_e6"] = _e6(risk.undue_notional_eur_per_second)
 
 
 def _forced_regime(name: str) -> int:
@@ -171,9 +185,12 @@ def _put_clients(server: Server, now_ns: int) -> None:
     for config in server.config.clients:
         row = np.zeros(1, schema.client)
         row["name"] = schema.pack(config.name)
-        row["order_max_eur_e6"] = _e6(config.order_max_eur)
-        row["day_max_eur_e6"] = _e6(config.day_max_eur)
-        row["fills_max"] = config.fills_max
+        limits = limits_of(config, config.tier, server.config.tiers)
+        row["order_max_eur_e6"] = _e6(limits.order_max_eur)
+        row["day_max_eur_e6"] = _e6(limits.day_max_eur)
+        row["fills_max"] = limits.fills_max
+        row["orders_per_second"] = limits.orders_per_second
+        row["credit_max_eur_e6"] = _e6(limits.credit_eur)
         row["tier"] = config.tier
         index = client_id(server, config.name)
         if index < 0:
