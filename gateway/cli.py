@@ -16,6 +16,7 @@ from gateway.cli_drop_copy import dropcopy
 from gateway.cli_feed import feed, feed_fix
 from gateway.cli_fix import fix
 from gateway.cli_policy import policy
+from gateway.cli_publish import publish
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
 from gateway.cli_risk import risk
@@ -43,6 +44,7 @@ app.add_typer(sim, name="sim")
 app.add_typer(policy, name="policy")
 app.add_typer(risk, name="risk")
 app.command()(audit)
+app.command()(publish)
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 

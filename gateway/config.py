@@ -14,6 +14,7 @@ from engine.limits import Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
 from gateway.policy_config import Param, PolicySettings
+from gateway.publish.settings import Publication
 from gateway.risk_config import TIERS, LimitFields, Risk, Tier, TierNumber, check_tiers
 from gateway.session_settings import Name, Session, check_together
 from gateway.wire import SESSIONS_MAX
@@ -203,6 +204,7 @@ class Config(Section):
     feed: Feed = Feed()
     engine: Engine = Engine()
     drop_copy: DropCopy | None = None
+    publication: Publication | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -327,6 +327,12 @@ class Reader:
             else:
                 return
 
+    def close(self) -> None:
+        """Let go of the file; what was yielded stays mapped while somebody has it."""
+        if self._segment is not None:
+            os.close(self._segment.fd)
+            self._segment = None
+
     def _open(self) -> bool:
         path = segment_path(self.directory, self.index)
         if not path.exists() or path.stat().st_size < FRAME_ALIGN:

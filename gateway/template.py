@@ -156,6 +156,14 @@ order_max_eur = 1_000_000
 host = "127.0.0.1"
 port = 9879                 # UDP, records of schema.venue_quote
 
+[publication]               # `si publish`: our quotes for everybody (PUBLISH.md)
+lei = "SAMPLELEI00000000035"    # of nobody: replace by yours
+name = "Sample SI"          # the firm's, as readers see it
+host = "127.0.0.1"
+port = 9881                 # HTTP
+folder = "published"
+delayed_minutes = 15        # free delayed data (DR 2025/1156)
+
 [engine]
 idle = "yield"              # yield: sleeps while nothing happens; busy: keeps a core to itself
 # cpu = 1                   # run on this core
