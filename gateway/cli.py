@@ -377,6 +377,24 @@ def bench_throughput(
             )
 
 
+@bench.command("quotes")
+def bench_quotes(
+    rate: Annotated[int, typer.Option(help="Updates a second.", min=100)] = 200_000,
+    updates: Annotated[int, typer.Option(help="Updates in all.", min=1000)] = 1_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """A venue's update -> our new public quote in the journal: in process and over UDP."""
+    from bench import quotes as module
+
+    with friendly():
+        compile_all()
+        result = module.run(rate, updates, say)
+        if as_json:
+            print(json.dumps(result))
+        else:
+            out.print(module.table(result))
+
+
 @bench.command("sessions")
 def bench_sessions(
     sessions: Annotated[int, typer.Option(help="How many behave.", min=1, max=254)] = 250,

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.limits import Capacity
+from engine.limits import TIERS, Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
 from gateway.policy_config import Param, PolicySettings
 from gateway.publish.settings import Publication
-from gateway.risk_config import TIERS, LimitFields, Risk, Tier, TierNumber, check_tiers
+from gateway.risk_config import LimitFields, Risk, Tier, TierNumber, check_tiers
 from gateway.session_settings import Name, Session, check_together
 from gateway.wire import SESSIONS_MAX
 from refdata import hours

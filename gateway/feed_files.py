@@ -42,7 +42,7 @@ say = Console(stderr=True, highlight=False)
 
 
 class Counts:
-    """Numbers the records of each venue from 1 on, without a gap (COUNTED in the phase)."""
+    """Numbers the records of each venue from 1 on, without a gap."""
 
     def __init__(self) -> None:
         self._last: Counter[str] = Counter()
@@ -105,10 +105,11 @@ def check_speed(speed: float) -> None:
         raise FeedError(f"--speed {speed}: write 0 (at once) or {SPEED_MIN:f} to {SPEED_MAX:.0f}")
 
 
-def encode(quote: Quote) -> bytes:
+def encode(quote: Quote, *, counted: bool = False) -> bytes:
     """A record of schema.venue_quote, little-endian."""
     isin, mic = quote.isin.encode("ascii"), quote.mic.encode("ascii")
-    return RECORD.pack(isin, mic, quote.seq, quote.phase | COUNTED, *quote[5:])
+    phase = quote.phase | (COUNTED if counted else 0)
+    return RECORD.pack(isin, mic, quote.seq, phase, *quote[5:])
 
 
 def _read(kind: str, source: Source, counts: Counts) -> Iterator[Quote]:
@@ -154,7 +155,7 @@ class Sender:
         self.sock = sock
         self.name = name
         self.bar = bar
-        self.is_live = is_live  # goes on where nobody listens
+        self.is_live = is_live  # goes on where nobody listens, and is its venues' only adapter
         self.sent = 0
         self.refusals = 0  # of datagrams, where is_live
         self._pending = bytearray()
@@ -172,7 +173,7 @@ class Sender:
                 if due_ns > time.monotonic_ns():
                     self._flush()
                     self._wait(due_ns)
-            self._pending += encode(quote)
+            self._pending += encode(quote, counted=self.is_live)
             if len(self._pending) == RECORDS_MAX * RECORD.size:
                 self._flush()
         self._flush()

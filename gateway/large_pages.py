@@ -40,4 +40,4 @@ def gather(*handles: Handle) -> int:
         moved[...] = array
         handle.put(name, moved)
         at += -(-array.nbytes // LINE) * LINE
-    return size
+    return int(size)

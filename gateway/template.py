@@ -48,7 +48,7 @@ approvals = 1               # 2: a rule changed by `si policy set` waits for a s
 # vol_half_life_ms = 60000
 
 # [[policy.rule]]           # other parameters than policy_param; a later rule holds over an earlier
-# tier = 1                  # of [[clients]]; left out: all
+# tier = 1                  # of the clients; left out: all
 # group = "etf"             # share, depositary_receipt, etf, certificate, other; left out: all
 # param = [2]
 
@@ -124,13 +124,12 @@ client = "client2"
 
 [[clients]]
 name = "client1"
-# tier = 0
 order_max_eur = 10_000_000  # largest order; 0 or absent: no limit
 day_max_eur = 0             # cumulative fills of the day
 fills_max = 0               # fills of the day (MiFIR Art 17(2))
 # orders_per_second = 0     # orders, replacements and quote requests
 # credit_eur = 0            # what it may owe, or be owed, for the fills of the day
-tier = 0                    # 0 to 7: which policy rules hold
+tier = 0                    # 0 to 7: which policy rules and default limits hold
 
 [[clients]]
 name = "client2"

@@ -87,6 +87,14 @@ class QuotesRig(JournalRig):
         result = rig.row(schema.desk_result, action=action, reason=reason)
         self.put(jn.DESK_RESULT, -1, result.tobytes())
 
+    def stop(self, scope: KillScope, subject: int = 0) -> None:
+        """A kill switch that the engine sets by itself."""
+        result = rig.row(
+            schema.desk_result, action=DeskAction.KILL, scope=scope, subject=subject,
+            reason=Reason.INVARIANT,
+        )  # fmt: skip
+        self.put(jn.DESK_RESULT, -1, result.tobytes())
+
 
 def _instrument(isin: str, currency: str) -> bytes:
     return rig.row(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine import journal as jn
 from engine import regimes, schema, tables
-from engine.enums import ExecKind
+from engine.enums import ExecKind, QuoteState, Reason
 from gateway import journal_files, recorder
 from gateway.audit import findings, read
 from gateway.audit.findings import Audit, Light
@@ -57,10 +57,11 @@ def found_in(audit: Audit) -> dict[Rule, findings.Finding]:
     return {finding.rule: finding for section in audit.sections for finding in section.findings}
 
 
-def opened(folder: Path, policy: str = "none", **changes: Any) -> Day:
+def opened(folder: Path, policy: str = "none", made: World | None = None) -> Day:
     """A day with a market from before the open."""
-    day = Day(folder, world(**changes), policy)
+    day = Day(folder, made or world(), policy)
     day.market(OPEN_NS - SECOND, venue_quote(BID, ASK))
+    day.timer(OPEN_NS)  # our quotes begin
     return day
 
 
@@ -74,8 +75,9 @@ def closed(day: Day) -> Path:
 
 
 def test_a_clean_day_is_green(tmp_path: Path) -> None:
-    day = opened(tmp_path, "ticks")
-    day.put(tables.PARAMS, 0, day.world.params | {"policy_param": [1, 0, 0, 0]}, OPEN_NS - 1)
+    made = world()
+    params = made.params | {"policy_param": [1] + [0] * 7}
+    day = opened(tmp_path, "ticks", made._replace(params=params))
     for minute in range(48):
         ts_ns = OPEN_NS + minute * 600 * SECOND
         step = minute % 7 * 10_000
@@ -176,8 +178,8 @@ ALSO = {
     Rule.FILL_OFF_TICK: {Rule.WORSE_THAN_QUOTE},
     Rule.BELOW_ONE_TICK: {Rule.FILL_OFF_TICK},
     Rule.NOT_TWO_SIDED: {Rule.NO_REASON},
-    # between the end of the market and the forged quote; when another venue begins
-    Rule.NO_MARKET: {Rule.NOT_QUOTED, Rule.FALLBACK},
+    # between the end of the market and the forged quote
+    Rule.NO_MARKET: {Rule.NOT_QUOTED},
 }
 
 
@@ -498,14 +500,13 @@ def test_a_restart_is_absence_and_a_late_start_too(tmp_path: Path) -> None:
 
 
 def test_a_quote_renewed_by_the_order_is_told_from_the_one_shown(tmp_path: Path) -> None:
-    """The MRM has gone stale: the order is answered from another venue, at a worse price."""
     made = world()
-    day = Day(tmp_path, made._replace(params=made.params | {"stale_ns": SECOND}))
+    day = opened(tmp_path, made=made._replace(params=made.params | {"stale_ns": SECOND}))
     day.market(At, venue_quote(BID, ASK))
-    day.market(At + SECOND, venue_quote(BID - 20_000, ASK + 20_000, "CEUX"))
-    report = day.order(At + SECOND + 1, qty=10)
-    seq = int(day.files.state[0]["seq"])
-    assert report["kind"] == ExecKind.FILL and report["last_px_e6"] == ASK + 20_000
+    worse = {"quote_id": int(day.tables.counters[0]["quotes"]) + 1}
+    worse |= {"quote_ask_px_e6": ASK + 20_000, "last_px_e6": ASK + 20_000, "improvement_e6": 0}
+    seq = day.forge_fill(At + 1, **worse) + 1
+    day.forge_quote(At + 1, ask_px_e6=ASK + 20_000)
     day.order(At + 9 * SECOND, qty=10)  # and now there is no market at all
     found = found_in(audited(closed(day)))
     [case] = found[Rule.WORSE_THAN_SHOWN].cases
@@ -513,14 +514,33 @@ def test_a_quote_renewed_by_the_order_is_told_from_the_one_shown(tmp_path: Path)
     assert [n for n in found[Rule.REFUSED_FOR_REASON].cases[0].numbers if n[1] == "reason"] == [
         ("reason", "reason", 25)
     ]
-    assert Rule.FALLBACK in found and Rule.NO_PUBLIC_QUOTE not in found
+    assert Rule.NO_PUBLIC_QUOTE not in found
+
+
+@pytest.mark.parametrize(
+    ("reason", "presence"),
+    [
+        *((Reason(72 + n), Presence.SUSPENDED) for n in range(1, 6)),
+        (Reason.QUOTE_FAR, Presence.TOO_FAR),
+    ],
+)
+def test_a_withdrawal_by_the_firm_is_to_be_shown(
+    reason: Reason, presence: Presence, tmp_path: Path
+) -> None:
+    day = opened(tmp_path)
+    live = {name: int(day.tables.quotes[0][name]) for name in ("bid_px_e6", "ask_px_e6", "state")}
+    day.forge_quote(At, state=int(QuoteState.WITHDRAWN), reason=reason, bid_px_e6=0, ask_px_e6=0)
+    day.forge_quote(At + HOUR, **live)
+    audit = audited(closed(day))
+    assert set(found_in(audit)) == {Rule.NOT_QUOTED, Rule.NOT_BY_FILE}
+    assert audit.shares[0].ns[presence] == HOUR
 
 
 def test_regimes_that_are_not_this_version_s_or_forced(tmp_path: Path) -> None:
     made = world()
     forced = made._replace(params=made.params | {"regime_forced": 0}, regimes=REGIMES[:2])
     day = Day(tmp_path, forced)
-    day.market(OPEN_NS - 1, venue_quote(BID, ASK))  # sized by 10 % of SMS, years too late
+    day.market(OPEN_NS, venue_quote(BID, ASK))  # sized by 10 % of SMS, years too late
     found = found_in(audited(closed(day)))
     assert {Rule.REGIME_FORCED, Rule.REGIMES_DIFFER, Rule.BELOW_QMIN} < set(found)
 
@@ -530,7 +550,7 @@ def test_a_new_table_takes_instruments_away(tmp_path: Path) -> None:
     two = [INSTRUMENT, INSTRUMENT | {"isin": "XS0000000001"}]
     day = Day(tmp_path, world()._replace(instruments=two))
     for row in two:
-        day.market(OPEN_NS - 1, venue_quote(BID, ASK) | {"isin": row["isin"]})
+        day.market(OPEN_NS, venue_quote(BID, ASK) | {"isin": row["isin"]})
     row = to_record(schema.instrument, INSTRUMENT)
     day.forge(jn.STAGE, At, np.array([0, 0, 2], "i8").tobytes())  # CARRY both
     day.forge(jn.STAGE, At, np.array([1, 0, 1, 0], "i8").tobytes() + row.tobytes())  # ROWS: one

@@ -225,7 +225,7 @@ def faulty(tmp_path: Path) -> Path:
     made = world()
     named = [made.clients[0] | {"name": "<b>&"}, made.clients[1]]
     day = Day(tmp_path, made._replace(clients=named))
-    day.market(OPEN_NS - 1, venue_quote(BID, ASK))
+    day.market(OPEN_NS, venue_quote(BID, ASK))
     day.forge_fill(At, {"client": 0})
     day.forge_fill(At + 1, {"client": 1}, last_px_e6=20_000_000)
     day.forge_fill(At + 2, last_px_e6=ASK + 10_000)

@@ -89,6 +89,7 @@ def test_a_mean_per_client_and_horizon(seed: int, weight_e6: int) -> None:
 
 def test_the_mid_when_it_falls_due_counts_not_the_one_that_is_seen_then() -> None:
     venues = engine()
+    venues.apply("timer", {}, NOW_NS)  # our quotes begin
     venues.apply("venue_quote", venue_quote(19_990_000, 20_010_000), NOW_NS)
     venues.apply("order", order("a"), NOW_NS)
     venues.apply("venue_quote", venue_quote(20_090_000, 20_110_000), NOW_NS + 50 * MS)

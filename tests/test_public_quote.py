@@ -113,7 +113,7 @@ def test_a_quote_of_older_ticks_is_never_rounded_through(
     side: int, wanted: int, quoted: int
 ) -> None:
     """The coarser tick would take 20.055 to 20.20, and 19.945 to 19.90."""
-    engine = Engine(firm({"policy_param": [0, wanted, 0, 0]}), "wild")
+    engine = Engine(firm({"policy_param": [0, wanted] + [0] * 6}), "wild")
     send(engine, 19_940_000, 20_060_000, NOW_NS)
     engine._set(tables.INSTRUMENT, 0, INSTRUMENT | {"tick_band": 1})
     execution = engine.apply("order", order("A", side=side), NOW_NS)[0][1]

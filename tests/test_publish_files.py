@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from engine.enums import DeskAction, KillScope
 from gateway.config import ConfigError, Hours
 from gateway.errors import UserError
 from gateway.publish.board import Board
@@ -347,3 +348,19 @@ def test_hours_are_told_in_words(tmp_path: Path) -> None:
 def test_the_lock_is_let_go(tmp_path: Path) -> None:
     QuotesFile(tmp_path).close()
     QuotesFile(tmp_path).close()
+
+
+def test_what_the_engine_stops_by_itself_is_withdrawn_too(
+    tmp_path: Path, journal: QuotesRig, made: Publisher
+) -> None:
+    for number in (0, 1):
+        journal.offer(number, 10_000_000, 10_010_000)
+    journal.stop(KillScope.INSTRUMENT, 1)
+    journal.switch(DeskAction.KILL, KillScope.CLIENT)
+    journal.stop(KillScope.FIRM)
+    journal.switch(DeskAction.RESUME, KillScope.FIRM)
+    run(made)
+    rows = [(row["instrument_identification_code"], row["state"]) for row in records(tmp_path)]
+    assert rows == [
+        (SAP, "NEW"), (BMW, "NEW"), (BMW, "WITHDRAW"), (SAP, "WITHDRAW"), (SAP, "NEW"),
+    ]  # fmt: skip

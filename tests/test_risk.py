@@ -80,7 +80,7 @@ DONE = (Reason.NONE, 0, 0)
 
 @cache
 def small(repeats: int) -> tables.Tables:
-    return tables.allocate(Capacity(64, 4, 1, 1, 1, repeats or 1))
+    return tables.allocate(Capacity(64, 4, 1, 1, 1, repeats=repeats or 1))
 
 
 def fresh(repeats: int) -> tables.Tables:

@@ -82,7 +82,7 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.tables = tables.allocate(Capacity(8, 16, 1, 1, 1, 1))
+        self.tables = tables.allocate(Capacity(8, 16, 1, 1, 1, repeats=1))
         self.policy = SimpleNamespace(source_hash=77)
 
     def put_row(self, table_id: int, index: int, row: Any, now_ns: int) -> None:
@@ -174,7 +174,7 @@ def test_tiers_can_be_published(folder: Path) -> None:
 
 
 def state() -> tables.Tables:
-    made = tables.allocate(Capacity(256, 4, 1, 1, 1, 1))
+    made = tables.allocate(Capacity(256, 4, 1, 1, 1, repeats=1))
     made.counters[0]["instruments"], made.counters[0]["clients"] = 150, 2
     made.clients["name"][:2] = [schema.pack("client1"), schema.pack("client2")]
     for row in range(130):

@@ -34,6 +34,10 @@ def presence_of(book, row):
         return Presence.CROSSED
     if reason == Reason.BBO_EMPTY:
         return Presence.EMPTY
+    if reason >= Reason.SUSPENDED_HALT and reason <= Reason.SUSPENDED_PRUDENTIAL:
+        return Presence.SUSPENDED
+    if reason == Reason.QUOTE_FAR:
+        return Presence.TOO_FAR
     return Presence.OTHER
 
 

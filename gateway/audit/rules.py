@@ -127,7 +127,7 @@ ABOUT = {
         Duty.PRESENCE, Severity.BREACH, "not quoted although the market gave no reason",
         "MiFIR Art 15(1); DR 2017/567 Arts 12, 14(1)", UNQUOTED),
     Rule.NOT_QUOTED: About(
-        Duty.PRESENCE, Severity.EXPLAIN, "not quoted for want of a market",
+        Duty.PRESENCE, Severity.EXPLAIN, "not quoted for want of a market, or suspended",
         "DR 2017/567 Arts 12, 14(1): exceptional conditions are to be shown", UNQUOTED),
     Rule.EXCUSED: About(
         Duty.PRESENCE, Severity.NOTE, "not quoted: trading halt on the most relevant market",
@@ -285,12 +285,19 @@ _TO_SHOW = (
     Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT, Reason.POSITION_LIMIT,
     Reason.INSTRUMENT_ORDER_LIMIT, Reason.PX_COLLAR, Reason.ORDERS_FULL, Reason.DESK_FULL,
     Reason.NOTIONAL_OVERFLOW, Reason.BBO_EMPTY, Reason.BBO_ONE_SIDED, Reason.BBO_STALE,
-    Reason.BBO_CROSSED,
+    Reason.BBO_CROSSED, Reason.FIRM_LOSS_LIMIT, Reason.INSTRUMENT_LOSS_LIMIT, Reason.GROSS_LIMIT,
+    Reason.NET_LIMIT, Reason.UNDUE_FILLS, Reason.UNDUE_VALUE, Reason.REPEATS_FULL,
+    Reason.INVARIANT, Reason.INVARIANT_QTY, Reason.SUSPENDED_HALT,
+    Reason.SUSPENDED_MARKET_MAKING, Reason.SUSPENDED_UNDERLYINGS,
+    Reason.SUSPENDED_SHORT_SELLING, Reason.SUSPENDED_PRUDENTIAL,
 )  # fmt: skip
+#: MiFIR Art 17(1)-(2), RTS 6 Art 15: the client's credit and how often it may deal.
+_CLIENTS_PACE = (Reason.CLIENT_RATE_LIMIT, Reason.CREDIT_LIMIT, Reason.REPEAT_LIMIT)
 
 #: What a refusal within a firm quote is; a reason that is not here is a breach.
 VERDICTS = (
     dict.fromkeys(_TO_SHOW, EXPLAIN)
     | dict.fromkeys(_CLIENTS_OWN, BY_RIGHT)
     | dict.fromkeys(CLIENT_LIMITS, BY_RIGHT)
+    | dict.fromkeys(_CLIENTS_PACE, BY_RIGHT)
 )

@@ -38,6 +38,8 @@ class Presence(IntEnum):
     OTHER = 9
     NOT_RUNNING = 10
     NOT_DUE = 11  # the firm is not SI in it, or it has no liquid market
+    SUSPENDED = 12  # by a person, DR 2017/567 Art 14(1)
+    TOO_FAR = 13  # from the MRM, by the firm's own bound
 
 
 def _dtype(names: str) -> np.dtype:

@@ -43,11 +43,15 @@ class Quote(NamedTuple):
     ask_qty: int
     source_bid_px_e6: int
     source_ask_px_e6: int
+    source_reason: int
     mrm_bid_px_e6: int
     mrm_ask_px_e6: int
     regime: int
     edition: int
     entered_ns: int
+    version: int
+    suspended: int
+    waits: int
 
 
 assert Quote._fields == schema.quote.names
@@ -125,7 +129,11 @@ class Source:
             record = frame.record
             self._command = int(record["action"]), int(record["scope"]), int(record["subject"])
         elif frame.kind == jn.DESK_RESULT:
-            if self._command is not None and frame.record["reason"] == Reason.NONE:
+            result = frame.record
+            if self._command is None:  # the engine has stopped something by itself
+                action, scope = int(result["action"]), int(result["scope"])
+                yield from self._switched(action, scope, int(result["subject"]), frame.ts_ns)
+            elif result["reason"] == Reason.NONE:
                 yield from self._switched(*self._command, frame.ts_ns)
             self._command = None
         elif frame.kind == jn.BOOT:
