@@ -42,6 +42,7 @@ SEQ_AT, BID_AT, ASK_AT = (
     for name in ("seq", "bid_px_e6", "ask_px_e6")
 )
 WAIT_NS = 2_000_000_000  # without an answer: the rest is lost
+SETTLE_S = 3  # a started engine first writes its journal's pages ahead
 LOOK_NS = 50_000  # without one: perhaps the journal goes on in another segment
 DONE, LOOK, LOST = 0, 1, 2
 # words of the state that `follow` keeps between two calls
@@ -273,6 +274,7 @@ def _bare(folder: Path, record: np.ndarray, rate: int, count: int) -> dict[str, 
 
 def _engine(venue: Venue, rate: int, count: int) -> dict[str, int]:
     venue.quote()
+    time.sleep(SETTLE_S)
     directory = venue.folder / "journal"
     index, offset, frame = _end(directory)
     made = Run(venue.feed_port, _record(venue.isin, venue.mic, venue.px_e6), rate, count)
