@@ -32,7 +32,7 @@ from engine.jit import njit
 from engine.limits import SEGMENT_SIZE
 from gateway import inbound, recorder
 from gateway import syscalls as sc
-from gateway.journal_files import open_segment, segment_path
+from gateway.journal_files import Reader, look_at, segment_path
 
 IN_DATAGRAM = 20
 MOVE_E6 = 100_000  # of both sides, up and down: above any tick of the sample's shares
@@ -276,11 +276,13 @@ def _engine(venue: Venue, rate: int, count: int) -> dict[str, int]:
     venue.quote()
     time.sleep(SETTLE_S)
     directory = venue.folder / "journal"
-    index, offset, frame = _end(directory)
+    reader = Reader(directory, kinds=(jn.BOOT,))  # the others are passed over, compiled
+    list(reader.poll())
+    index, offset = divmod(reader.position, SEGMENT_SIZE)
     made = Run(venue.feed_port, _record(venue.isin, venue.mic, venue.px_e6), rate, count)
-    segment = _segment(directory, index)
+    segment = look_at(directory, index)
     follow(made.sock.fileno(), made.record, segment, *made.nothing)
-    made.begin(offset, frame)
+    made.begin(offset, reader.seq)
     while True:
         state = follow(made.sock.fileno(), made.record, segment, *made.rest)
         if state != LOOK:
@@ -289,24 +291,8 @@ def _engine(venue: Venue, rate: int, count: int) -> dict[str, int]:
             if jn.frame_state(segment, made.state[OFFSET], made.state[FRAME]) == jn.WHOLE:
                 continue
             index += 1
-            segment = _segment(directory, index)
+            segment = look_at(directory, index)
             made.state[OFFSET] = 0
-
-
-def _segment(directory: Path, index: int) -> jn.Journal:
-    opened = open_segment(directory, index, np.zeros(1, jn.writer), write=False)
-    os.close(opened.fd)
-    return opened.journal
-
-
-def _end(directory: Path) -> tuple[int, int, int]:
-    """Segment, offset and number of the last frame there is."""
-    index = len(list(directory.glob("segment-*.journal"))) - 1
-    journal, offset, frame = _segment(directory, index), 0, -1
-    while jn.frame_state(journal, offset, frame) == jn.WHOLE:
-        frame = int(journal.words[(offset >> 3) + jn.SEQ])
-        offset += int(journal.words[offset >> 3])
-    return index, offset, frame
 
 
 def table(result: dict[str, Any]) -> Table:

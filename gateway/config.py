@@ -92,7 +92,7 @@ class Hours(Section):
         Behind the last day of a file nothing opens, and the file is looked at again every minute.
         """
         if self.file is not None:
-            for session in self._sessions(folder):
+            for session in self.sessions(folder):
                 if now_ns < session.close_ns:
                     return session.open_ns, session.close_ns, session.close_ns
             return closed(now_ns)
@@ -109,8 +109,10 @@ class Hours(Section):
                 return int(opens.timestamp()) * 10**9, close_ns, close_ns
         raise AssertionError("a week has every day")
 
-    def _sessions(self, folder: Path) -> list[hours.Session]:
-        assert self.file is not None
+    def sessions(self, folder: Path) -> list[hours.Session]:
+        """Every trading day of the file, none where there is no file. Raises ConfigError."""
+        if self.file is None:
+            return []
         try:
             return hours.read_csv(folder / self.file)
         except Refused as error:

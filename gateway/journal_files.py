@@ -105,7 +105,9 @@ class JournalFiles:
         self.segment = open_segment(directory, self.index, self.state, write=True)
         self.state[0]["base"] = self.index * SEGMENT_SIZE
         self.spare_fd = -1
-        self._keeper = ThreadPoolExecutor(1, "journal-files")
+        # not on the one core that the loop may be given later: it would wait for its own thread
+        cores = os.sched_getaffinity(0)
+        self._keeper = ThreadPoolExecutor(1, "journal-files", os.sched_setaffinity, (0, cores))
         self._coming: Future[int] | None = None
 
     @property

@@ -8,8 +8,6 @@ from typing import Any
 
 from gateway.config import ALWAYS_NS, ConfigError, Hours
 from gateway.publish.delayed import monday_to_friday
-from refdata import hours as calendars
-from refdata.rows import Refused
 
 _DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -20,7 +18,7 @@ class OpeningHours:
     def __init__(self, hours: Hours, folder: Path) -> None:
         self._hours, self._folder = hours, folder
         self._window_ns = (0, 0, 0)
-        self._listed = self._read_days()
+        self._listed = frozenset(session.day for session in hours.sessions(folder))
 
     def at(self, now_ns: int) -> dict[str, Any]:
         """`words` for people, and whether it is `open` now."""
@@ -39,15 +37,6 @@ class OpeningHours:
         if self._hours.days:
             return _DAYS[day.weekday()] in self._hours.days
         return monday_to_friday(day)
-
-    def _read_days(self) -> frozenset[date]:
-        if self._hours.file is None:
-            return frozenset()
-        try:
-            sessions = calendars.read_csv(self._folder / self._hours.file)
-        except Refused as error:
-            raise ConfigError(f"hours.file refused: {error}") from error
-        return frozenset(session.day for session in sessions)
 
     def _words(self, opens: int, closes: int) -> str:
         hours = self._hours
