@@ -62,7 +62,8 @@ class Handle:
         self.map = np.array(words, np.int64)
         self.address = int(self.map.ctypes.data)
         fields = tuple((name, numba.typeof(array)) for name, array in arrays.items())
-        self.numba_type = HandleType(type(self).__name__, fields)
+        # the name that numba's dispatcher looks for itself, four times as fast as asking `typeof`
+        self._numba_type_ = HandleType(type(self).__name__, fields)
 
     def exchange(self, one: str, other: str) -> None:
         """Two arrays of one shape and type swap places; only while no compiled code runs.
@@ -93,7 +94,7 @@ class _HandleModel(models.PrimitiveModel):  # type: ignore[misc]
 
 @typeof_impl.register(Handle)  # type: ignore[untyped-decorator]
 def _typeof_handle(value: Handle, context: Any) -> HandleType:
-    return value.numba_type
+    return value._numba_type_
 
 
 @unbox(HandleType)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SECOND_NS = 1_000_000_000
 LINGER_NS = 2 * SECOND_NS  # for a last message to be read
+TIME_SHARE = 100  # a connection has one part in so many of the engine's time for what Python does
+TIME_BURST_NS = 5 * SECOND_NS  # so much it may save up: 50 ms at once
 
 log = structlog.get_logger()
 
@@ -71,6 +73,20 @@ class Connections:
         """IP address of the other side."""
         return self.peers[connection_id]
 
+    def charge(self, connection_id: int, cost_ns: int) -> None:
+        """Python has done, or will do, something of this cost for a connection.
+
+        One that asks for more than its share waits for its turn, with all that it sends: whatever a
+        client does, and however often, others lose no more than a hundredth of the engine.
+        -1: nobody is connected.
+        """
+        if connection_id < 0:
+            return
+        row = self.server.wire.connections[connection_id]
+        now_ns = self.server.now_ns()
+        turn_ns = min(int(row["turn_ns"]), now_ns + loop.TURN_MAX_NS)  # clocks are set back
+        row["turn_ns"] = max(turn_ns, now_ns - TIME_BURST_NS) + cost_ns * TIME_SHARE
+
     def release(self, connection_id: int, why: str) -> None:
         """The session goes on without this connection; it keeps its numbers."""
         server = self.server
@@ -95,11 +111,10 @@ class Connections:
             return
         if not row["closing"]:
             self.release(connection_id, why)
+        loop.release(self.server.wire, connection_id)
         row["fd"], row["session"], row["closing"] = -1, -1, 0
         self.sockets.pop(connection_id).close()
         self.peers.pop(connection_id)
-        if self.server.wire.loop[0]["resume"] == connection_id:
-            self.server.wire.loop[0]["resume"] = -1
 
     def finish(self, connection_id: int, why: str) -> None:
         """Disconnect, but let what was said last arrive.
@@ -115,6 +130,7 @@ class Connections:
         self.release(connection_id, why)
         row["closing"] = 1
         row["rx_start"] = row["rx_end"] = 0  # what came behind it is nobody's
+        loop.release(self.server.wire, connection_id)
         row["opened_ns"] = self.server.now_ns()
         self._end_ours(connection_id)
 

@@ -1,5 +1,6 @@
-"""Rare FIX messages in Python: reading through simplefix, admin messages, re-sending."""
+"""Rare FIX messages in Python: reading into simplefix, admin messages, re-sending."""
 
+import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ TYPES = {
 }
 #: What came from a third party goes back to it: OnBehalfOf becomes DeliverTo, and the other way.
 _REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d+))?", re.ASCII)
 
 
 class Header(NamedTuple):
@@ -54,34 +56,28 @@ def time_ns(value: str | None) -> int | None:
     """UTC nanoseconds of a UTCTimestamp with 0 to 12 decimals, or None where it is none."""
     if value is None:
         return None
-    whole, dot, decimals = value.partition(".")
-    if len(whole) != 17 or (dot and not (decimals.isdigit() and decimals.isascii())):
+    found = _TIME.fullmatch(value)
+    if found is None:
         return None
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    leap = second == 60  # the second that datetime does not know
     try:
-        leap = whole.endswith(":60")  # the second that datetime does not know
-        moment = datetime.strptime(whole[:-2] + "59" if leap else whole, "%Y%m%d-%H:%M:%S")
+        moment = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC)
     except ValueError:
         return None
-    seconds = int(moment.replace(tzinfo=UTC).timestamp()) + leap
-    return seconds * 10**9 + int(decimals[:9].ljust(9, "0") or 0)
+    return (int(moment.timestamp()) + leap) * 10**9 + int((found[7] or "")[:9].ljust(9, "0"))
 
 
 def read(raw: bytes) -> simplefix.FixMessage:
-    """A framed message as simplefix sees it; where it gives up, every field that can be read.
+    """A framed message with every field that can be read.
 
-    What is wrong with the others (no number for a tag, no value) the hot path has found already.
+    What is wrong with the others (no number for a tag, no value) the hot path has found already;
+    so it has where the message ends, and simplefix's own parser, 70 us a message, is not needed.
     """
-    parser = simplefix.FixParser()
-    parser.append_buffer(raw)
-    try:
-        message: simplefix.FixMessage | None = parser.get_message()
-    except (ValueError, simplefix.errors.ParsingError):
-        message = None
-    if message is None:
-        message = simplefix.FixMessage()
-        for each in split(raw):
-            if each.tag >= 0 and each.value:
-                message.append_pair(each.tag, each.value)
+    message = simplefix.FixMessage()
+    for each in split(raw):
+        if each.tag >= 0 and each.value:
+            message.append_pair(each.tag, each.value)
     return message
 
 

@@ -206,17 +206,20 @@ def next_whole(journal, offset):
 
 
 @njit
-def find_sent(journal, base, session_id, first, places):
+def find_sent(journal, base, session_id, first, places, offset, end):
     """Enter the positions of a session's outbound messages: `places[number - first]`.
 
-    Of a number used twice, before and after a reset, the later one counts.
+    Looks at the frames that begin from `offset` on and before `end`; answers the offset to go on
+    at, -1 where the segment has no more. Of a number used twice, before and after a reset, the
+    later one counts.
     """
-    offset = 0
     while offset + jn.HEADER_SIZE <= journal.buffer.shape[0]:
         word = offset >> 3
         size = journal.words[word]
         if size <= 0:
             break
+        if offset >= end:
+            return offset
         kind = journal.words[word + jn.KIND]
         if journal.words[word + jn.SESSION] == session_id:
             if kind == jn.EXECUTION or kind == jn.FIX_OUT or kind == jn.QUOTE_REPORT:
@@ -224,6 +227,7 @@ def find_sent(journal, base, session_id, first, places):
                 if place >= 0 and place < places.shape[0]:
                     places[place] = base + offset
         offset += size
+    return -1
 
 
 @njit

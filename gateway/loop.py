@@ -7,7 +7,7 @@ back; Python does the rare thing and calls it again. One thread, one order of ev
 import numpy as np
 
 from engine import journal as jn
-from engine.jit import copy_bytes, njit
+from engine.jit import copy_bytes, inlined, njit
 from engine.step import goes_on, is_due
 from gateway import syscalls as sc
 from gateway.ahead import while_idle
@@ -18,6 +18,7 @@ from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
+TURN_MAX_NS = 10 * SECOND_NS  # nobody waits longer for a turn
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
 TIMERS_MAX = 16  # of one tick: 1,024 quotes that time has changed
 QUOTES_IDLE = 8  # messages to subscribers when nothing else is to be done, some 5 us each
@@ -37,15 +38,14 @@ def run(tables, outbox, wire, journal, policy):
     loop = wire.loop[0]
     wake = Wake.NOTHING
     idle = 0
-    taking = loop["resume"]  # connection with bytes that were not all taken, or -1
     while wake == Wake.NOTHING:
-        loop["resume"] = -1
-        if taking < 0 and loop["ready_next"] >= loop["ready"]:
+        waits = loop["held"] != 0 or loop["busy_ns"] != 0  # somebody does, for a turn
+        if loop["ready_next"] >= loop["ready"]:
             ready = sc.epoll_wait(
                 loop["epoll_fd"],
                 wire.poll.ctypes.data,
                 CONNECTIONS_MAX,
-                0 if loop["busy"] != 0 or has_quotes_due(loop) else loop["wait_ms"],
+                0 if waits or has_quotes_due(loop) else loop["wait_ms"],
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
@@ -54,11 +54,13 @@ def run(tables, outbox, wire, journal, policy):
             else:
                 idle += 1
                 while_idle(tables, wire, journal, idle)
-                if loop["wait_ms"] == 0 and idle & 31 != 0 and not has_quotes_due(loop):
-                    continue  # busy: not every look at the clock
+                if loop["wait_ms"] == 0 and idle & 31 != 0:
+                    if not waits and not has_quotes_due(loop):
+                        continue  # busy: not every look at the clock
         ts_ns = sc.now_ns(wire.timespec)
-        while (taking >= 0 or loop["ready_next"] < loop["ready"]) and wake == Wake.NOTHING:
-            if taking < 0:
+        while wake == Wake.NOTHING:
+            taking = np.int64(-1)  # connection with bytes to take
+            if loop["ready_next"] < loop["ready"]:
                 word = sc.EPOLL_EVENT_WORDS * loop["ready_next"]
                 events = np.int64(wire.poll[word])
                 source = np.int64(wire.poll[word + 1])
@@ -72,13 +74,16 @@ def run(tables, outbox, wire, journal, policy):
                     if wake == Wake.RECEIVED:
                         wake = Wake.NOTHING
                         taking = source
+            else:
+                taking = _next_turn(wire, ts_ns)
+                if taking < 0:
+                    break
             if taking >= 0:
                 wake = drain(tables, outbox, wire, journal, taking, ts_ns, policy)
                 if wake == Wake.SEGMENT:
-                    loop["resume"] = taking
+                    hold(wire, taking)
                 make_durable(wire)
                 flush(wire, taking)
-                taking = np.int64(-1)
         if wake == Wake.NOTHING and loop["streams"] != 0:
             budget = QUOTES_BUSY if idle == 0 else QUOTES_IDLE
             _tell_quotes(tables, wire, journal, ts_ns, budget)
@@ -87,10 +92,57 @@ def run(tables, outbox, wire, journal, policy):
             wake = _tick(tables, outbox, wire, journal, ts_ns)
         if wake == Wake.NOTHING and jn.room(journal) < NEEDED_ROOM:
             wake = Wake.SEGMENT
-        if wake == Wake.NOTHING and loop["busy"] != 0:
+        if wake == Wake.NOTHING and loop["busy_ns"] != 0 and is_time(loop["busy_ns"], ts_ns):
             wake = Wake.PIECE
     loop["wake"] = wake
     return wake
+
+
+@inlined
+def is_time(at_ns, ts_ns):
+    """Whether a time has come; one more than TURN_MAX_NS away has: the clock was set back."""
+    return ts_ns >= at_ns or at_ns - ts_ns > TURN_MAX_NS
+
+
+@njit
+def hold(wire, connection_id):
+    """A connection goes on with its bytes when others have had their turn and its own has come."""
+    connection = wire.connections[connection_id]
+    if connection["held"] == 0:
+        connection["held"] = 1
+        wire.loop[0]["held"] += 1
+
+
+@njit
+def release(wire, connection_id):
+    """It is held no longer, and heard again."""
+    connection = wire.connections[connection_id]
+    if connection["held"] == 0:
+        return
+    connection["held"] = 0
+    wire.loop[0]["held"] -= 1
+    if connection["deaf"] != 0:
+        connection["deaf"] = 0
+        _watch(wire, connection_id, connection["blocked"])
+
+
+@inlined
+def _next_turn(wire, ts_ns):
+    """The held connection whose turn it is, held no longer, or -1."""
+    return _find_turn(wire, ts_ns) if wire.loop[0]["held"] != 0 else np.int64(-1)
+
+
+@njit
+def _find_turn(wire, ts_ns):
+    loop = wire.loop[0]
+    for _ in range(CONNECTIONS_MAX):
+        connection_id = np.int64(loop["held_at"])
+        loop["held_at"] = (connection_id + 1) % CONNECTIONS_MAX
+        connection = wire.connections[connection_id]
+        if connection["held"] != 0 and is_time(connection["turn_ns"], ts_ns):
+            release(wire, connection_id)
+            return connection_id
+    return np.int64(-1)
 
 
 @njit
@@ -102,9 +154,13 @@ def _receive(wire, connection_id, events, ts_ns):
     wire.loop[0]["connection"] = connection_id
     if events & sc.EPOLLOUT:
         connection["blocked"] = 0
-        _watch(wire, connection_id, sc.EPOLLIN)
+        _watch(wire, connection_id, 0)
         flush(wire, connection_id)
-    if events & sc.EPOLLIN:
+    if connection["held"] != 0:
+        if events & sc.EPOLLIN and connection["deaf"] == 0:
+            connection["deaf"] = 1
+            _watch(wire, connection_id, connection["blocked"])
+    elif events & sc.EPOLLIN:
         buffer = wire.rx[connection_id]
         end = connection["rx_end"]
         received = sc.recv(
@@ -143,9 +199,13 @@ def make_durable(wire):
 
 
 @njit
-def _watch(wire, connection_id, events):
+def _watch(wire, connection_id, blocked):
     """Change what epoll says of a connection; what a slow reader still sends is not read."""
-    wire.watch[0] = events if wire.connections[connection_id]["slow"] != 2 else sc.EPOLLOUT
+    connection = wire.connections[connection_id]
+    slow = connection["slow"] == 2
+    wire.watch[0] = 0 if slow or connection["deaf"] != 0 else sc.EPOLLIN
+    if slow or blocked != 0:
+        wire.watch[0] |= sc.EPOLLOUT
     wire.watch[1] = connection_id
     wire.watch[2] = 0
     sc.epoll_ctl(
@@ -181,7 +241,7 @@ def flush(wire, connection_id):
         connection["tx_start"] = 0
         connection["tx_end"] = left
     connection["blocked"] = 1  # or the peer is gone: epoll will say which
-    _watch(wire, connection_id, sc.EPOLLIN | sc.EPOLLOUT)
+    _watch(wire, connection_id, 1)
 
 
 @njit

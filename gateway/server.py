@@ -246,6 +246,7 @@ class Server:
         while not self._done():
             wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
             handlers[Wake(wake)]()
+            row["busy_ns"] = 1 if self.control.busy else self.sessions.resends.next_ns()
         self._close_all()
         if self._failure:
             raise UserError(self._failure)
@@ -268,10 +269,10 @@ class Server:
         raw = self.wire.rx[connection_id, start : start + size].tobytes()
         self.make_room()
         self.wire.connections[connection_id]["rx_start"] = start + size
-        row["resume"] = connection_id
+        loop.hold(self.wire, connection_id)
         self.sessions.receive(connection_id, raw, int(row["cold_reason"]), int(row["cold_tag"]))
-        self._set_busy()
-        self.flush()
+        loop.make_durable(self.wire)
+        loop.flush(self.wire, connection_id)
 
     def take(self, session_id: int, raw: bytes) -> tuple[int, int, bool]:
         """Let the hot path do a message that came early: `(problem, tag, done)`."""
@@ -300,7 +301,7 @@ class Server:
                 self.tables, self.outbox, wire, self.journal, CONNECTIONS_MAX, len(raw),
                 self.now_ns(), self.policy.address,
             )  # fmt: skip
-            self.flush()  # a reader that keeps up is not to be taken for a slow one
+            loop.flush(wire, wire.sessions[session_id]["connection"])  # else it would seem slow
         problem, tag = int(wire.loop[0]["cold_reason"]), int(wire.loop[0]["cold_tag"])
         return problem, tag, done == inbound.DONE
 
@@ -358,7 +359,6 @@ class Server:
             command = np.frombuffer(data, schema.desk_command).copy()[0]
             self.make_room()
             self.command(command)
-        self._set_busy()
         self.flush()
 
     def _answer(self, sender: str, answer: dict[str, Any]) -> None:
@@ -370,13 +370,8 @@ class Server:
     def _piece(self) -> None:
         """A piece of work that is done between orders."""
         self.control.step()
-        if self.sessions.resends.busy:
-            self.sessions.resends.go_on()
-            self.flush()
-        self._set_busy()
-
-    def _set_busy(self) -> None:
-        self.wire.loop[0]["busy"] = int(self.control.busy or self.sessions.resends.busy)
+        self.sessions.resends.go_on()
+        self.flush()
 
     def _checked(self) -> None:
         """Passwords have been checked."""

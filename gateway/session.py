@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.session_settings import Session
 
 SECOND_NS = 1_000_000_000
+COLD_NS = 150_000  # what a message that only Python answers costs
 EARLY_MAX = 1_000  # messages kept that came before those that are missing
 #: What a change of numbers leaves as it is.
 SETTINGS = (
@@ -113,10 +114,9 @@ class Sessions:
         """A session-level Reject(3) that names tag, value and reason."""
         value = None if tag in SECRET_TAGS or not tag else text(message, int(tag))
         words = f"SI-REJECT {why or REJECT_TEXT.get(reason, 'rejected')}"
-        if tag:
-            words += f": {tag}={value}" if value is not None else f": {tag}"
         fields: Fields = [(45, number(message, 34) or 0)]
         if tag:
+            words += f": {tag}={value}" if value is not None else f": {tag}"
             fields.append((371, tag))
         if text(message, 35):
             fields.append((372, text(message, 35)))
@@ -242,7 +242,7 @@ class Sessions:
             self.drop(session_id, f"OrigSendingTime(122)={original} is after SendingTime(52)")
 
     def settings(self, session_id: int) -> Session:
-        """What the session is configured to do."""
+        """Its configuration."""
         return self.server.session_table.settings[session_id]
 
     def record(self, session_id: int, raw: bytes, fix_seq: int) -> None:
@@ -253,8 +253,10 @@ class Sessions:
         recorder.on_message_in(
             server.wire, server.journal, session_id, fix_seq, data, 0, data.size, server.now_ns()
         )
+        row = server.wire.sessions[session_id]
         if fix_seq > 0:
-            server.wire.sessions[session_id]["next_in"] = fix_seq + 1
+            row["next_in"] = fix_seq + 1
+        server.connections.charge(int(row["connection"]), COLD_NS)
 
     def set_numbers(self, session_id: int, next_in: int, next_out: int) -> None:
         """Journal and apply new sequence numbers."""
@@ -450,10 +452,9 @@ class Sessions:
     # --- time ---------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Once a second: silent peers, unanswered logouts, rest of resends, schedules."""
+        """Once a second: silent peers, unanswered logouts, schedules."""
         now_ns, rows = self.server.now_ns(), self.server.wire.sessions
         np.minimum(rows["last_recv_ns"], now_ns, out=rows["last_recv_ns"])  # clocks are set back
-        self.resends.go_on()
         for session_id in np.flatnonzero(self._is_due(rows, now_ns)).tolist():
             self._tick_session(session_id, rows[session_id], now_ns)
         self.logons.tick(now_ns)

@@ -131,7 +131,8 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
         ("quotes", quotes),
         ("loop", idle),
         ("sending", lambda: (
-            loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0))),
+            loop.flush_all(w.wire), loop.make_durable(w.wire), loop.flush(w.wire, 0),
+            loop.hold(w.wire, 0), loop.release(w.wire, 0))),
         ("recovery", lambda: (
             replay.replay(w.tables, w.outbox, w.wire, source, shadow,
                           replay.allocate_scratch(), w.policy.address),
@@ -139,7 +140,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             journal_files.next_whole(source, (1 << 20) - 64),
             journal_files.seek(source, 0, -1, journal_files.ALL_KINDS))),
         ("resend requests", lambda: (
-            journal_files.find_sent(source, 0, 0, 1, np.full(1, -1, np.int64)),
+            journal_files.find_sent(source, 0, 0, 1, np.full(1, -1, np.int64), 0, 0),
             resend.resend(w.wire, w.journal, source, 0, 0, resend.new_backlog(1),
                           np.full(1, -1, np.int64), 1, 1))),
         ("snapshots", lambda: tables.rebuild_indexes(w.tables)),
@@ -158,7 +159,8 @@ def warm(progress: Callable[[str, int, int], None] = lambda name, done, count: N
 def lock() -> None:
     """From now on an unexpected type is a TypeError, not a stall while an order waits."""
     for function in (
-        loop.run, loop.flush_all, loop.flush, loop.make_durable, inbound.drain,
+        loop.run, loop.flush_all, loop.flush, loop.make_durable, loop.hold, loop.release,
+        inbound.drain,
         inbound.on_message, requests.on_request, check_message, recorder.on_boot,
         recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,

@@ -163,6 +163,9 @@ connection = _dtype(
     "opened_ns",
     "recv_ns",  # when its last bytes were read; orders keep it where the loop had to pause
     "closing",  # 1: we have said goodbye, 2: and ended our side; what still comes is forgotten
+    "held",  # 1: bytes were left when Python was needed; others have their turn first
+    "deaf",  # 1: while held, epoll does not say what it sends
+    "turn_ns",  # when it may go on: what it asks of Python is bounded
 )
 
 #: What a session is told of our quotes, one row per session.
@@ -198,7 +201,8 @@ loop = _dtype(
     "generation",  # of the field table: one per message
     "next_tick_ns",
     "next_second_ns",
-    "resume",  # connection with bytes still to be taken after Python was needed, or -1
+    "held",  # connections that are
+    "held_at",  # the one looked at next
     "epoll_fd",
     "feed_fd",
     "journal_fd",
@@ -215,7 +219,7 @@ loop = _dtype(
     "stamp_ns",  # its time
     "echo_size",  # bytes in `echo` and `request`
     "request_size",
-    "busy",  # 1: Python has work to do in pieces, between inputs
+    "busy_ns",  # when Python goes on with what it does in pieces between inputs, 0: nothing
     "changes",  # of our quotes since the start
     "streams",  # sessions that have a subscription
     "stream_at",  # whose turn it is
@@ -302,7 +306,6 @@ def allocate(instruments: int = STREAMED_INSTRUMENTS, changes: int = CHANGES) ->
     state = np.zeros(1, loop)
     state["day"] = -1
     state["stamp_ns"] = -1
-    state["resume"] = -1
     state["spare_fd"] = -1
     return Wire(
         sessions=sessions,

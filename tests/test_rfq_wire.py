@@ -440,7 +440,7 @@ def test_what_was_sent_is_found_again() -> None:
     gateway = everything(V44)
     ours = [raw for session, raw in gateway.sent if session == V44]
     places = np.full(len(ours), -1, np.int64)
-    journal_files.find_sent(gateway.journal, 0, V44, 1, places)
+    journal_files.find_sent(gateway.journal, 0, V44, 1, places, 0, gateway.journal.buffer.size)
     frames = [journal_files.frame_at(gateway.journal, place, 0) for place in places.tolist()]
     assert [frame.fix for frame in frames] == ours
     assert {frame.kind for frame in frames} == {jn.EXECUTION, jn.QUOTE_REPORT}
