@@ -45,10 +45,12 @@ GOAL = 1.5  # p99 beside a misbehaving session, as a multiple of p99 without
 RATE_MAX_PER_S = 1_000_000  # of all sessions: an order must be due after the one before
 IN_FLIGHT = 1 << 12  # orders of one session not yet answered
 BURST = 64  # orders sent before answers are looked for
+SECOND_NS = 1_000_000_000
 WAIT_NS = 5_000_000_000  # for the last answers
 SUB_BUCKETS = 128  # of each power of two
 BUCKETS = 58 * SUB_BUCKETS
 WARM_SECONDS = 1
+TIMER_SLACK = Path("/proc/self/timerslack_ns")
 SPARE_ORDERS = 200_000  # for what misbehaves
 ROW = 3  # int64 of `state` per session: orders sent, answered, letters of a trailer seen
 QUANTILES = (("p50_ns", 500), ("p99_ns", 990), ("p999_ns", 999))  # of a thousand
@@ -67,6 +69,8 @@ class Load(Handle):
     trips: Any  # int64[BUCKETS], of all: round trips
     lags: Any  # int64[BUCKETS], of all: how late the load itself was
     timespec: Any  # int64[2]
+    poll: Any  # int64[1]: a struct pollfd
+    wait: Any  # int64[2]: a struct timespec
 
 
 @njit
@@ -93,6 +97,8 @@ def drive(epoll_fd, load, count, gap_ns, first):
             _send(load, session, first + sent, due_ns)
             load.lags[bucket_of(sc.now_ns(load.timespec) - due_ns)] += 1
             sent += 1
+        if sent == count or start_ns + sent * gap_ns > sc.now_ns(load.timespec):
+            _sleep(load, epoll_fd, start_ns + sent * gap_ns if sent < count else end_ns)
         ready = sc.epoll_wait(epoll_fd, load.events.ctypes.data, sessions, 0)
         for i in range(ready):
             got = _take(load, np.int64(load.events[3 * i + 1]))
@@ -100,6 +106,19 @@ def drive(epoll_fd, load, count, gap_ns, first):
                 return answered
             answered += got
     return answered
+
+
+@inlined
+def _sleep(load, epoll_fd, until_ns):
+    """Until the next order is due or something has come: others on this core have their time then.
+
+    Who polls without sleeping is interrupted for whole time slices, which would be measured.
+    """
+    load.poll[0] = epoll_fd | sc.EPOLLIN << 32
+    load.wait[1] = max(until_ns - sc.now_ns(load.timespec), 0)
+    load.wait[0] = load.wait[1] // SECOND_NS
+    load.wait[1] %= SECOND_NS
+    sc.ppoll(load.poll.ctypes.data, 1, load.wait.ctypes.data, 0)
 
 
 @inlined
@@ -217,6 +236,8 @@ def _new_load(venue: Venue, socks: list[socket.socket]) -> Load:
         trips=np.zeros(BUCKETS, np.int64),
         lags=np.zeros(BUCKETS, np.int64),
         timespec=np.zeros(2, np.int64),
+        poll=np.zeros(1, np.int64),
+        wait=np.zeros(2, np.int64),
     )
 
 
@@ -251,6 +272,7 @@ def run(
             sc.watch(poll.fileno(), sock.fileno(), number)
         load = _new_load(venue, socks)
         os.sched_setaffinity(0, {LOAD_CPU})
+        TIMER_SLACK.write_text("1")  # sleeps end when they should, not 50 us later
         first = 1
         try:
             _measure(poll, load, sessions * rate * WARM_SECONDS, gap_ns, first)

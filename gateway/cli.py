@@ -103,6 +103,7 @@ def serve(directory: Directory) -> None:
         fix_port, feed_port = server.listen()
         say.print(f"FIX {config.fix.host}:{fix_port}, feed UDP {config.feed.host}:{feed_port}")
         say.print(f"desk {config.desk_socket}, journal {config.journal}")
+        server.prepare()
         say.print("[bold green]ready[/]: stop with Ctrl-C or SIGTERM", markup=True)
         server.serve()
 

@@ -325,19 +325,19 @@ def _plain(value: Any) -> Any:
 
 def _table(views: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("session", overflow="fold")
+    table.add_column("session", overflow="fold", min_width=11)
     for name in ("state", "client"):
-        table.add_column(name)
-    for name in ("in", "out", "last in", "last out", "owed"):
-        table.add_column(name, justify="right")
-    table.add_column("schedule", overflow="fold")
-    table.add_column("address", overflow="fold")
+        table.add_column(name, no_wrap=True)
+    for name in ("in", "out", "last in", "owed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("schedule", min_width=8)
+    table.add_column("address", overflow="fold", min_width=9)
     for view in views:
         state = str(view.get("state", "unknown"))
         cells = [
             f"{view['sender']}->{view['target']}", state if view["enabled"] else "paused",
             str(view["client"]), _count(view, "next_in"), _count(view, "next_out"),
-            _clock(view, "last_in_ns"), _clock(view, "last_out_ns"), _count(view, "owed_bytes"),
+            _clock(view, "last_in_ns"), _count(view, "owed_bytes"),
             str(view["schedule"]), str(view.get("address", "")),
         ]  # fmt: skip
         table.add_row(*map(escape, cells))
@@ -349,6 +349,8 @@ def _count(view: dict[str, Any], key: str) -> str:
 
 
 def _clock(view: dict[str, Any], key: str) -> str:
-    """UTC, seconds; nothing where it never was."""
+    """UTC: the time today, the day before that; nothing where it never was."""
     seconds = int(view.get(key, 0)) // 1_000_000_000
-    return f"{datetime.fromtimestamp(seconds, UTC):%m-%d %H:%M:%S}" if seconds else ""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    today = moment.date() == datetime.now(UTC).date()
+    return (f"{moment:%H:%M:%S}" if today else f"{moment:%m-%d}") if seconds else ""

@@ -212,11 +212,8 @@ class Server:
 
     # --- serve --------------------------------------------------------------------------------
 
-    def serve(self) -> None:
-        """Run until SIGTERM or SIGINT, then log out, write a snapshot and close the journal.
-
-        Raises UserError where it had to stop by itself.
-        """
+    def prepare(self) -> None:
+        """What would keep the first orders waiting: memory, the journal's pages. Then `serve`."""
         row = self.wire.loop[0]
         row["wait_ms"] = 0 if self.config.engine.idle == "busy" else 10
         row["durable"] = int(self.config.engine.durability == "disk")
@@ -226,6 +223,15 @@ class Server:
         touch(self.tables)
         gc.freeze()
         gc.disable()
+        self.files.write_rest()
+        self._keep_spare()
+
+    def serve(self) -> None:
+        """Run until SIGTERM or SIGINT, then log out, write a snapshot and close the journal.
+
+        Raises UserError where it had to stop by itself.
+        """
+        row = self.wire.loop[0]
         handlers = {
             Wake.LISTENER: lambda: self.connections.accept(self._listener),
             Wake.SIGNAL: self._stop,
@@ -241,8 +247,6 @@ class Server:
             Wake.CHECKED: self._checked,
         }
         address = self.policy.address
-        self.files.write_rest()
-        self._keep_spare()
         while not self._done():
             wake = loop.run(self.tables, self.outbox, self.wire, self.journal, address)
             handlers[Wake(wake)]()

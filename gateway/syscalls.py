@@ -31,6 +31,7 @@ epoll_wait = _function(
     "epoll_wait", types.int32, types.int32, types.int64, types.int32, types.int32
 )
 epoll_ctl = _function("epoll_ctl", types.int32, types.int32, types.int32, types.int32, types.int64)
+ppoll = _function("ppoll", types.int32, types.int64, types.int64, types.int64, types.int64)
 madvise = _function("madvise", types.int32, types.int64, types.int64, types.int32)
 pwrite = _function("pwrite", types.int64, types.int32, types.int64, types.int64, types.int64)
 fdatasync = _function("fdatasync", types.int32, types.int32)
