@@ -330,15 +330,15 @@ def _table(views: list[dict[str, Any]]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("in", "out", "last in", "owed"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("schedule", min_width=8)
-    table.add_column("address", overflow="fold", min_width=9)
+    table.add_column("schedule", overflow="fold", min_width=8)
     for view in views:
         state = str(view.get("state", "unknown"))
         cells = [
-            f"{view['sender']}->{view['target']}", state if view["enabled"] else "paused",
+            "\n".join(filter(None, (f"{view['sender']}->{view['target']}", view.get("address")))),
+            state if view["enabled"] else "paused",
             str(view["client"]), _count(view, "next_in"), _count(view, "next_out"),
             _clock(view, "last_in_ns"), _count(view, "owed_bytes"),
-            str(view["schedule"]), str(view.get("address", "")),
+            str(view["schedule"]),
         ]  # fmt: skip
         table.add_row(*map(escape, cells))
     return table
