@@ -306,7 +306,7 @@ class _Misbehaving:
     """Context manager: the process with the bad habit."""
 
     def __init__(self, venue: Venue, habit: str, seconds: int) -> None:
-        # With two cores it is a guest of the load's, at the lowest priority.
+        # With two cores it is a guest of the load's, in what that leaves over.
         cpu = 2 if (os.cpu_count() or 1) > 2 else LOAD_CPU
         self.command = [
             sys.executable, "-m", "bench.misbehave", str(venue.fix_port), venue.theirs, venue.ours,
