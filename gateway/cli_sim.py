@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli_common import AsJson, bar, friendly, out, say
+from gateway.cli_sim_day import day
 from gateway.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from gateway.sim_wire import Account
 
 sim = typer.Typer(
-    no_args_is_help=True, help="Be a FIX client: certify a counterparty, or trouble it."
+    no_args_is_help=True,
+    help="Be a FIX client: certify a counterparty, or trouble it; play a whole day.",
 )
+sim.command()(day)
 
 Address = Annotated[
     str, typer.Argument(help="Where the counterparty listens.", metavar="HOST:PORT")

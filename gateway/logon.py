@@ -82,7 +82,7 @@ class Logons:
             self.refuse(connection_id, session_id, raw, why)
             return
         if not settings.username:
-            self._accept(connection_id, session_id, message, raw)
+            self.accept(connection_id, session_id, message, raw)
             return
         given = text(message, 554) or ""
         hashed = settings.hash_text if text(message, 553) == settings.username else None
@@ -103,7 +103,7 @@ class Logons:
             if row["fd"] < 0 or row["opened_ns"] != opened_ns:
                 continue
             if good:
-                self._accept(
+                self.accept(
                     connection_id, waiting.session_id, fm.read(waiting.raw), waiting.raw
                 )  # fmt: skip
                 continue
@@ -147,10 +147,10 @@ class Logons:
         self.sessions.record(session_id, raw, 0)
         self.sessions.drop(session_id, why)
 
-    def _accept(
+    def accept(
         self, connection_id: int, session_id: int, message: simplefix.FixMessage, raw: bytes
     ) -> None:
-        """Numbers, answer, and what either side has missed."""
+        """A Logon that may be taken: numbers, answer, and what either side has missed."""
         sessions, server = self.sessions, self.server
         settings = sessions.settings(session_id)
         row = server.wire.sessions[session_id]

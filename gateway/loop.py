@@ -271,18 +271,24 @@ def _read_feed(tables, outbox, wire, journal, ts_ns):
 
 
 @njit
-def _tick(tables, outbox, wire, journal, ts_ns):
-    """Ten times a second: deadlines of desk items, heartbeats; once a second Python's duties."""
-    loop = wire.loop[0]
-    loop["next_tick_ns"] = ts_ns + TICK_NS
-    if jn.room(journal) < NEEDED_ROOM:
-        return Wake.SEGMENT
+def run_timers(tables, outbox, wire, journal, ts_ns):
+    """What time has made due, as much of it as one tick may do."""
     due = is_due(tables, ts_ns)
     for _ in range(TIMERS_MAX):
         if not due or jn.room(journal) < NEEDED_ROOM:
             break
         on_timer(tables, outbox, wire, journal, ts_ns)
         due = goes_on(tables, outbox)
+
+
+@njit
+def _tick(tables, outbox, wire, journal, ts_ns):
+    """Ten times a second: deadlines of desk items, heartbeats; once a second Python's duties."""
+    loop = wire.loop[0]
+    loop["next_tick_ns"] = ts_ns + TICK_NS
+    if jn.room(journal) < NEEDED_ROOM:
+        return Wake.SEGMENT
+    run_timers(tables, outbox, wire, journal, ts_ns)
     for session_id in range(SESSIONS_MAX):
         keep_alive(wire, journal, session_id, ts_ns)
     flush_all(wire)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine import journal as jn
 from engine import regimes, schema, tables
-from engine.enums import ExecKind, QuoteState, Reason
+from engine.enums import COUNTED, ExecKind, QuoteState, Reason
 from gateway import journal_files, recorder
 from gateway.audit import findings, read
 from gateway.audit.findings import Audit, Light
@@ -93,6 +93,21 @@ def test_a_clean_day_is_green(tmp_path: Path) -> None:
     assert run["improved"] > 80 and int(audit.recount.book.improvements.sum()) == 96
     assert [share.live_bps for share in audit.shares] == [10_000]
     assert audit.shares[0].ns[Presence.LIVE] == CLOSE_NS - OPEN_NS
+
+
+def test_records_that_are_counted_are_a_market(tmp_path: Path) -> None:
+    """COUNTED is beside the phase, not a phase: continuous stays continuous, a halt a halt."""
+    day = Day(tmp_path, world(), "none")
+    for seq, (ts_ns, phase) in enumerate(
+        ((OPEN_NS - SECOND, 0), (OPEN_NS + HOUR, 2), (OPEN_NS + 2 * HOUR, 0)), 1
+    ):
+        record = venue_quote(BID, ASK) | {"phase": COUNTED | phase, "seq": seq}
+        day.market(ts_ns, record)
+        day.timer(max(ts_ns, OPEN_NS))
+    audit = audited(closed(day))
+    assert Rule.NO_MARKET not in found_in(audit) and Rule.NOT_QUOTED not in found_in(audit)
+    assert audit.shares[0].ns[Presence.HALTED] == HOUR
+    assert audit.breaches == 0
 
 
 # --- one fault at a time ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ the quote is closest to counts.
 """
 
 from engine import schema
-from engine.enums import Phase
+from engine.enums import COUNTED, Phase
 from engine.jit import get_record, inlined, njit
 from engine.limits import INT64_MAX, PX_E6_MAX, VENUES_MAX
 from gateway.audit.basics import find_instrument, find_venue, tell, tick_of
@@ -59,8 +59,9 @@ def _apply(book, journal, index, only):
     seen["ask_px_e6"] = _sane(record["ask_px_e6"])
     seen["bid_qty"] = record["bid_qty"]
     seen["ask_qty"] = record["ask_qty"]
-    changed = seen["phase"] != record["phase"]
-    seen["phase"] = record["phase"]
+    phase = record["phase"] & ~COUNTED
+    changed = seen["phase"] != phase
+    seen["phase"] = phase
     seen["recv_ns"] = book.run[0]["record_ns"]
     if changed:
         renew(book, row, book.run[0]["record_ns"])
