@@ -44,6 +44,7 @@ def consolidate(tables, instrument_id, ts_ns):
         if venue == mrm:
             best["mrm_bid_px_e6"] = bid
             best["mrm_ask_px_e6"] = ask
+            best["mrm_recv_ns"] = recv_ns
     if counted:
         best["state"] = _state(best)
     elif quoted:
@@ -84,5 +85,11 @@ def _without_any(tables, instrument_id, best, ts_ns):
 
 @inlined
 def is_tradable(best):
-    """Whether orders may be answered on this BBO."""
-    return best["state"] == BboState.NORMAL or best["state"] == BboState.LOCKED
+    """Whether a market is sound: fresh, two-sided, not crossed (BBO.md)."""
+    return is_tradable_state(best["state"])
+
+
+@inlined
+def is_tradable_state(state):
+    """The same of a BboState."""
+    return state == BboState.NORMAL or state == BboState.LOCKED

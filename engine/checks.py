@@ -4,12 +4,15 @@ Each function answers a Reason and leaves `reason_value` and `reason_limit` in t
 """
 
 from engine import risk, ticks
+from engine.bbo import is_tradable
 from engine.enums import (
+    AboveQuote,
     BboState,
     Destination,
     OrdType,
     PegMid,
     Phase,
+    QuoteState,
     Reason,
     Side,
     Tif,
@@ -209,6 +212,41 @@ def check_bbo(tables, execution, best):
     if state == BboState.CROSSED:
         return fail(execution, Reason.BBO_CROSSED, best["bid_px_e6"], best["ask_px_e6"])
     return passed(execution)
+
+
+@inlined
+def check_market(tables, execution, instrument, event, best, quote):
+    """A sound market, or a public quote that serves the order whatever the market is."""
+    if is_tradable(best) or _serves(tables, execution, instrument, event, quote):
+        return passed(execution)
+    return check_bbo(tables, execution, best)
+
+
+@njit
+def _serves(tables, execution, instrument, event, quote):
+    """Whether a quote answers an order by itself: LIVE, and within its obligation.
+
+    MiFIR Arts 14(2), 15(2): up to T, of a liquid instrument. An order pegged to the midpoint needs
+    a market; so does one whose size the firm leaves to the desk.
+    """
+    if quote["state"] != QuoteState.LIVE or instrument["liquid"] == 0:
+        return False
+    qty = event["qty"]
+    mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
+    if event["ord_type"] == OrdType.PEGGED or not fits_product(qty, mid_x2_e6):
+        return False
+    if qty * mid_x2_e6 > 2 * execution["threshold_e6"]:
+        return False
+    quoted = quote["ask_qty"] if event["side"] == Side.BUY else quote["bid_qty"]
+    return qty <= quoted or tables.params[0]["above_quote"] != AboveQuote.DESK
+
+
+@inlined
+def reference_x2_e6(execution, quote):
+    """Bid + ask at whose half an order is valued: its own quote's, without one the BBO's."""
+    if quote["state"] == QuoteState.LIVE:
+        return quote["bid_px_e6"] + quote["ask_px_e6"]
+    return execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"]
 
 
 @inlined

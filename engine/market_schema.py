@@ -58,7 +58,14 @@ bbo = record(
     "ask_venue",
     "mrm_bid_px_e6",  # 0 where the most relevant market has no bid that counts
     "mrm_ask_px_e6",
+    "mrm_recv_ns",  # when its record came, where it has a side that counts
     "age_ns",  # of the newest quote that counted (or of the newest at all, if stale)
+)
+
+#: What a LIVE quote was made from, one row per instrument; zeros where it is none.
+source = record(
+    "oldest_ns",  # receipt of the older of its two sides' records
+    "newest_ns",  # differs only where the sides are of two venues
 )
 
 #: Our own firm two-way quote, one row per instrument; the last versions are in `quote_versions`.

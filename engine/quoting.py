@@ -1,6 +1,6 @@
 """Our own firm two-way quote, made from the market it must be close to (RTS 1 Art 10)."""
 
-from engine import ticks
+from engine import due, ticks
 from engine.bbo import consolidate, is_tradable
 from engine.checks import suspension
 from engine.enums import BboState, Phase, QuoteState, Reason, Waits
@@ -47,16 +47,47 @@ def requote(tables, outbox, instrument_id, best, ts_ns):
         quote["regime"] = regime
         quote["edition"] = edition
         _make(tables, outbox, instrument_id, quote, best, ts_ns)
+    _note_source(tables, instrument_id, quote, best)
     return quote
+
+
+@inlined
+def _note_source(tables, instrument_id, quote, best):
+    """When that came which a LIVE quote is made from: a TIMER sees by it what has gone stale."""
+    source = tables.sources[instrument_id]
+    if quote["state"] == QuoteState.LIVE and (
+        best["mrm_bid_px_e6"] != 0 and best["mrm_ask_px_e6"] != 0
+    ):
+        source["oldest_ns"] = best["mrm_recv_ns"]
+        source["newest_ns"] = best["mrm_recv_ns"]
+    else:
+        _note_venues(tables, instrument_id, quote, best, source)
+
+
+@njit
+def _note_venues(tables, instrument_id, quote, best, source):
+    """The same of a quote made from the best of all venues, and of none that is LIVE."""
+    bid_ns = 0
+    ask_ns = 0
+    if quote["state"] == QuoteState.LIVE:
+        first = instrument_id * VENUES_MAX
+        bid_ns = tables.venue_books[first + best["bid_venue"]]["recv_ns"]
+        ask_ns = tables.venue_books[first + best["ask_venue"]]["recv_ns"]
+    source["oldest_ns"] = min(bid_ns, ask_ns)
+    source["newest_ns"] = max(bid_ns, ask_ns)
 
 
 @inlined
 def _held_back(tables, instrument_id, ts_ns):
     """Why we do not quote whatever the market is: Reason.NONE where we do.
 
-    Published hours (2017/567 Art 12), exceptional market conditions (Art 14(1)); while the MRM is
-    not in continuous trading no order is answered.
+    Kill switches (RTS 6 Art 12), published hours (2017/567 Art 12), exceptional market conditions
+    (Art 14(1)); while the MRM is not in continuous trading no order is answered.
     """
+    if tables.counters[0]["kill_firm"] != 0:
+        return Reason.KILLED_FIRM
+    if tables.positions[instrument_id]["killed"] != 0:
+        return Reason.KILLED_INSTRUMENT
     params = tables.params[0]
     if ts_ns < params["open_ns"] or ts_ns >= params["close_ns"]:
         return Reason.CLOSED
@@ -192,7 +223,7 @@ def _set_quote(
         and quote["mrm_ask_px_e6"] == best["mrm_ask_px_e6"]
     )
     if changed and state == QuoteState.LIVE and _is_too_soon(tables, quote, ts_ns):
-        _wait(tables, quote, instrument_id)
+        due.look_again(tables, instrument_id)
         return
     if quote["waits"] == Waits.YES:
         quote["waits"] = Waits.DONE
@@ -225,16 +256,6 @@ def _is_too_soon(tables, quote, ts_ns):
 
 
 @njit
-def _wait(tables, quote, instrument_id):
-    """A change that comes too soon is made at a later input: the instrument's next, or a timer."""
-    counters = tables.counters[0]
-    if quote["waits"] == Waits.NO:
-        tables.waiting[counters["waiting"]] = instrument_id
-        counters["waiting"] += 1
-    quote["waits"] = Waits.YES
-
-
-@njit
 def refresh(tables, outbox, instrument_id, ts_ns):
     """Consolidate and requote where no venue has said anything; answers the quote."""
     best = consolidate(tables, instrument_id, ts_ns)
@@ -243,11 +264,45 @@ def refresh(tables, outbox, instrument_id, ts_ns):
 
 @inlined
 def is_due(tables, ts_ns):
-    """Whether a TIMER has quotes to look at: changes held back, a sweep, the hours' edge."""
+    """Whether a TIMER has quotes to look at: changes held back, a sweep, the hours, stale ones."""
     counters = tables.counters[0]
     if counters["waiting"] != 0 or counters["sweep_at"] != 0:
         return True
-    return counters["open"] != _is_open(tables, ts_ns)
+    if counters["open"] != _is_open(tables, ts_ns):
+        return True
+    return _has_stale(tables, ts_ns)
+
+
+@njit
+def _has_stale(tables, ts_ns):
+    """Whether there is a row that `_is_stale`, without a branch at each of many."""
+    stale_ns = tables.params[0]["stale_ns"]
+    late = 0
+    for at in range(tables.counters[0]["instruments"]):
+        late += _is_stale(tables.sources[at], ts_ns, stale_ns)
+    return late != 0
+
+
+@inlined
+def _is_stale(source, ts_ns, stale_ns):
+    """1 where a LIVE quote is made from a market that is stale now, else 0.
+
+    Distances, not ends: after a clock was set back a record from the future is stale, as it is for
+    the BBO.
+    """
+    past = ts_ns - source["oldest_ns"] > stale_ns
+    future = source["newest_ns"] - ts_ns > stale_ns
+    return (source["newest_ns"] != 0) & (past | future)
+
+
+@njit
+def _next_stale(tables, at, ts_ns):
+    """The first such row from `at` on; as many as there are instruments where there is none."""
+    stale_ns = tables.params[0]["stale_ns"]
+    count = tables.counters[0]["instruments"]
+    while at < count and not _is_stale(tables.sources[at], ts_ns, stale_ns):
+        at += 1
+    return at
 
 
 @inlined
@@ -262,8 +317,9 @@ def on_time(tables, outbox, ts_ns):
     counters = tables.counters[0]
     if counters["open"] != _is_open(tables, ts_ns):
         counters["open"] = _is_open(tables, ts_ns)
-        counters["sweep_at"] = 1
+        due.look_at_all(tables)
     _make_waiting(tables, outbox, ts_ns)
+    _make_stale(tables, outbox, ts_ns)
     sweep(tables, outbox, ts_ns)
 
 
@@ -285,6 +341,18 @@ def _make_waiting(tables, outbox, ts_ns):
             quote["waits"] = Waits.NO
             counters["waiting"] -= 1
             tables.waiting[at] = tables.waiting[counters["waiting"]]
+
+
+@njit
+def _make_stale(tables, outbox, ts_ns):
+    """What a LIVE quote was made from has gone stale: withdrawn, or made from other venues."""
+    at = 0
+    for _ in range(SWEEP_MAX):
+        at = _next_stale(tables, at, ts_ns)
+        if at == tables.counters[0]["instruments"] or outbox.counts[0]["quotes"] == OUTPUTS_MAX:
+            break
+        refresh(tables, outbox, at, ts_ns)
+        at += 1
 
 
 @njit

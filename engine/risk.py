@@ -4,8 +4,9 @@ RTS 6 (2017/589) Arts 12, 15 and 17; MiFIR Art 17(2) with 2017/567 Art 15. Here 
 what moves it; `engine.checks` has the limits. RISK.md has the rules.
 """
 
-from engine.bbo import is_tradable
-from engine.enums import BboState, DeskAction, KillScope, Reason, Side
+from engine.bbo import is_tradable, is_tradable_state
+from engine.due import look_again, look_at_all
+from engine.enums import DeskAction, KillScope, Reason, Side
 from engine.jit import inlined, njit
 from engine.limits import (
     EUR_E6_MAX,
@@ -56,7 +57,7 @@ def mark_at(execution, qty, mark_px_x2_e6, px_x2_e6):
     """What a position of `qty` is valued at behind a fill: the midpoint of the BBO; without one
     what it was valued at, or for a new one the fill's own price.
     """
-    if execution["bbo_state"] == BboState.NORMAL or execution["bbo_state"] == BboState.LOCKED:
+    if is_tradable_state(execution["bbo_state"]):
         return execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"]
     if qty != 0:
         return mark_px_x2_e6
@@ -124,9 +125,13 @@ def _watch_losses(tables, outbox, instrument_id, ts_ns):
 
 @njit
 def tell_stop(tables, outbox, scope, subject, reason, value, limit, ts_ns):
-    """The engine has set a kill switch: a record says why, quotes on request end at once."""
+    """The engine has set a kill switch: a record says why, the next TIMER withdraws all quotes."""
     counters = tables.counters[0]
     counters["stops"] += 1
+    if scope == KillScope.FIRM:
+        look_at_all(tables)
+    else:
+        look_again(tables, subject)
     told = new_desk_result(outbox)
     told["action"] = DeskAction.KILL
     told["trader"] = _ENGINE

@@ -13,6 +13,7 @@ import numpy as np
 from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, POLICY_PARAMS, QUOTE_REF_WORDS
 from engine.market_schema import bbo as bbo
 from engine.market_schema import quote as quote
+from engine.market_schema import source as source
 from engine.market_schema import venue as venue
 from engine.market_schema import venue_book as venue_book
 from engine.market_schema import venue_quote as venue_quote
@@ -145,11 +146,11 @@ instrument = _dtype(
 
 position = _dtype(
     "qty",  # the firm's, signed
+    "killed",  # beside the quantity: each venue quote reads both, of one cache line
     "cash_e6",  # what the firm has received less what it has paid, price's currency
     "improvement_e6",  # given to clients against the quote
     "fills",
     "traded_qty",
-    "killed",
     "mark_px_x2_e6",  # bid + ask of the newest sound BBO, as of the last quote or fill
     "value_eur_e6",  # qty x mark, signed as the quantity, rounded to zero
     "pnl_eur_e6",  # cash and value, rounded to zero

@@ -4,8 +4,20 @@ An order's way: `on_order` -> admit -> checks -> BBO and quote -> zone and route
 gate -> fill, or a desk item, or a reject. Nothing here knows of sockets, files or clocks.
 """
 
-from engine import checks, desk, excess, markouts, quoting, rfq, rfq_desk, risk, ticks, venue_feed
-from engine.bbo import consolidate, is_tradable
+from engine import (
+    checks,
+    desk,
+    due,
+    excess,
+    markouts,
+    quoting,
+    rfq,
+    rfq_desk,
+    risk,
+    ticks,
+    venue_feed,
+)
+from engine.bbo import consolidate, is_tradable, is_tradable_state
 from engine.enums import (
     AboveQuote,
     Condition,
@@ -162,7 +174,7 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     quote = tables.quote_versions[public]
     copy_bbo(execution, best)
     copy_quote(execution, quote)
-    reason = checks.check_bbo(tables, execution, best)
+    reason = checks.check_market(tables, execution, instrument, event, best, quote)
     if reason != Reason.NONE:
         return reason
     return place(tables, outbox, execution, order, event, quote, ts_ns, policy)
@@ -170,9 +182,9 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
 
 @inlined
 def place(tables, outbox, execution, order, event, quote, ts_ns, policy):
-    """Zone and route of an order on a sound market, then its limits, then who answers."""
+    """Zone and route of an order that somebody may answer, then its limits, then who does."""
     instrument = tables.instruments[order["instrument"]]
-    mid_x2_e6 = execution["bbo_bid_px_e6"] + execution["bbo_ask_px_e6"]
+    mid_x2_e6 = checks.reference_x2_e6(execution, quote)
     reason = checks.check_notional(execution, event["qty"], mid_x2_e6)
     if reason != Reason.NONE:
         return reason
@@ -231,11 +243,17 @@ def auto_fill(tables, outbox, execution, order, event, quote, qty, ts_ns, policy
     buy = event["side"] == Side.BUY
     quoted = quote["ask_px_e6"] if buy else quote["bid_px_e6"]
     pegged = event["ord_type"] == OrdType.PEGGED
-    if pegged and tables.params[0]["peg_mid"] == PegMid.FILL:
-        px = midpoint(tables, execution, event["side"], quote, quoted)
+    low = quote["bid_px_e6"]
+    high = quote["ask_px_e6"]
+    mid_x2_e6 = low + high
+    if not is_tradable_state(execution["bbo_state"]):  # no market to improve on: as quoted
+        low = quoted
+        high = quoted
+        px = given(tables, execution, event["side"], quote, quoted, quoted)
+    elif pegged and tables.params[0]["peg_mid"] == PegMid.FILL:
+        px = given(tables, execution, event["side"], quote, quoted, mid_x2_e6 // 2)
     else:
         px = price(tables, execution, event["side"], qty, quote, quoted, ts_ns, policy)
-    mid_x2_e6 = quote["bid_px_e6"] + quote["ask_px_e6"]
     if pegged and 2 * px != mid_x2_e6:
         return checks.fail(execution, Reason.PEG_MID, px, mid_x2_e6 // 2)
     if checks.has_limit(event):
@@ -243,9 +261,7 @@ def auto_fill(tables, outbox, execution, order, event, quote, qty, ts_ns, policy
         marketable = px <= limit if buy else px >= limit
         if not marketable:
             return checks.fail(execution, Reason.NOT_MARKETABLE, limit, px)
-    bid = quote["bid_px_e6"]
-    ask = quote["ask_px_e6"]
-    reason = checks.check_invariants(tables, execution, order, qty, px, bid, ask, mid_x2_e6)
+    reason = checks.check_invariants(tables, execution, order, qty, px, low, high, mid_x2_e6)
     if reason != Reason.NONE:
         risk.stop_firm(tables, outbox, execution, reason)
         return reason
@@ -268,11 +284,10 @@ def price(tables, execution, side, qty, quote, quoted, ts_ns, policy):
 
 
 @inlined
-def midpoint(tables, execution, side, quote, quoted):
-    """What a pegged order gets where the firm gives it: the midpoint, through the gate."""
+def given(tables, execution, side, quote, quoted, wanted):
+    """What a rule gives and no policy is asked for: `wanted`, through the gate."""
     band = tables.instruments[quote["instrument"]]["tick_band"]
     execution["tick_e6"] = ticks.tick_e6(tables.ticks, band, quoted)
-    wanted = (quote["bid_px_e6"] + quote["ask_px_e6"]) // 2
     execution["policy_px_e6"] = wanted
     px, clamp = gate(tables, band, side, quote, wanted)
     execution["clamp"] = clamp
@@ -354,8 +369,8 @@ def on_venue_quote(tables, outbox, record, ts_ns):
     best = consolidate(tables, instrument_id, ts_ns)
     if is_tradable(best):
         follow_mid(tables, instrument_id, best["bid_px_e6"] + best["ask_px_e6"], ts_ns)
+    risk.mark(tables, outbox, instrument_id, best, ts_ns)  # it may stop what is quoted next
     requote(tables, outbox, instrument_id, best, ts_ns)
-    risk.mark(tables, outbox, instrument_id, best, ts_ns)
     if book["phase"] != Phase.CONTINUOUS and counters["given_open"] != 0:
         rfq.sweep(tables, outbox, ts_ns)
 
@@ -371,7 +386,7 @@ def on_desk(tables, outbox, command, ts_ns):
     result["trader"] = command["trader"]
     action = command["action"]
     if action == DeskAction.KILL or action == DeskAction.RESUME:
-        result["reason"] = set_kill(tables, command, result)
+        result["reason"] = set_kill(tables, outbox, command, result, ts_ns)
         rfq.sweep(tables, outbox, ts_ns)
     elif action == DeskAction.SUSPEND or action == DeskAction.RESTORE:
         result["reason"] = suspend(tables, outbox, command, result, ts_ns)
@@ -387,13 +402,18 @@ def on_desk(tables, outbox, command, ts_ns):
 
 
 @njit
-def set_kill(tables, command, result):
-    """Stop or resume the firm, a client or an instrument (RTS 6 Art 12)."""
+def set_kill(tables, outbox, command, result, ts_ns):
+    """Stop or resume the firm, a client or an instrument (RTS 6 Art 12), and what they quote.
+
+    A client's switch does nothing to the public quotes; the firm's goes through them in pieces.
+    """
     stop = 1 if command["action"] == DeskAction.KILL else 0
     subject = command["subject"]
     counters = tables.counters[0]
     if command["scope"] == KillScope.FIRM:
         counters["kill_firm"] = stop
+        due.look_at_all(tables)
+        quoting.sweep(tables, outbox, ts_ns)
         return Reason.NONE
     if command["scope"] == KillScope.CLIENT:
         if subject < 0 or subject >= counters["clients"]:
@@ -405,6 +425,7 @@ def set_kill(tables, command, result):
             limit = counters["instruments"]
             return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, limit)
         tables.positions[subject]["killed"] = stop
+        quoting.refresh(tables, outbox, subject, ts_ns)
         return Reason.NONE
     return desk.fail_result(result, Reason.UNKNOWN_ACTION, command["scope"], 0)
 
@@ -425,7 +446,7 @@ def suspend(tables, outbox, command, result, ts_ns):
         reason = condition - Condition.HALT + Reason.SUSPENDED_HALT
     if command["scope"] == KillScope.FIRM:
         counters["suspended"] = reason
-        counters["sweep_at"] = 1
+        due.look_at_all(tables)
         quoting.sweep(tables, outbox, ts_ns)
         return Reason.NONE
     if command["scope"] != KillScope.INSTRUMENT:

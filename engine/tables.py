@@ -52,7 +52,8 @@ class Tables(Handle):
     venue_states: Any
     quotes: Any
     quote_versions: Any  # instrument * VERSIONS_MAX + version % VERSIONS_MAX; the last is empty
-    waiting: Any  # int64[instruments]: those whose quotes wait for `quote_interval_ns`
+    sources: Any  # small, since the timer goes through all of it
+    waiting: Any  # int64[instruments]: those whose quotes the next TIMER looks at again
     positions: Any
     client_use: Any
     orders: Any
@@ -93,6 +94,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         venue_states=np.zeros(VENUES_MAX, schema.venue_state),
         quotes=np.zeros(capacity.instruments, schema.quote),
         quote_versions=np.zeros(capacity.instruments * VERSIONS_MAX + 1, schema.quote),
+        sources=np.zeros(capacity.instruments, schema.source),
         waiting=np.zeros(capacity.instruments, np.int64),
         positions=np.zeros(capacity.instruments, schema.position),
         client_use=np.zeros(capacity.clients, schema.client_use),
@@ -426,6 +428,7 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("venue_states", tables.venue_states),
         ("quotes", tables.quotes[:instruments]),
         ("quote_versions", tables.quote_versions[: instruments * VERSIONS_MAX]),
+        ("sources", tables.sources[:instruments]),
         ("waiting", tables.waiting[: int(counters["waiting"])]),
         ("positions", tables.positions[:instruments]),
         ("client_use", tables.client_use[:clients]),

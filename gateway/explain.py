@@ -45,6 +45,9 @@ CLAMP_WORDS = {
     Clamp.OFF_TICK: "off tick: rounded to the next tick towards the quote",
     Clamp.NOT_A_PRICE: "no price: the quote was given",
 }
+#: To an order, which is valued at its quote; requests and replacements are at the market.
+_ANSWERS = (ExecKind.NEW, ExecKind.FILL, ExecKind.CANCELLED, ExecKind.REJECTED)
+_TRADABLE = (BboState.NORMAL, BboState.LOCKED)
 
 
 def px(px_e6: int) -> str:
@@ -133,6 +136,14 @@ def market_and_size(row: Any, venues: list[str]) -> list[str]:
     lines = []
     if row["bbo_bid_venue"] >= 0 and (row["bbo_bid_px_e6"] or row["bbo_ask_px_e6"]):
         lines += _market(row, venues)
+    elif row["quote_id"]:
+        lines.append(f"market: {BboState(int(row['bbo_state'])).name}")
+    if row["quote_id"]:
+        lines.append(
+            f"our public quote {row['quote_id']}: {row['quote_bid_qty']:,} at "
+            f"{px(row['quote_bid_px_e6'])} / {row['quote_ask_qty']:,} at "
+            f"{px(row['quote_ask_px_e6'])}"
+        )
     if row["zone"] and row["notional_e6"] and row["lis_e6"]:
         lines += _size(row)
     return lines
@@ -152,12 +163,6 @@ def _market(row: Any, venues: list[str]) -> list[str]:
         lines.append(
             f"most relevant market: {px(row['mrm_bid_px_e6'])} / {px(row['mrm_ask_px_e6'])}"
         )
-    if row["quote_id"]:
-        lines.append(
-            f"our public quote {row['quote_id']}: {row['quote_bid_qty']:,} at "
-            f"{px(row['quote_bid_px_e6'])} / {row['quote_ask_qty']:,} at "
-            f"{px(row['quote_ask_px_e6'])}"
-        )
     return lines
 
 
@@ -171,7 +176,9 @@ def _size(row: Any) -> list[str]:
         if row["snapshot"]:
             source = f"snapshot {hash_digits(int(row['snapshot']))}, record {row['loaded_row']}"
         lines.append(f"regime: {regime.name} ({regime.citation}), thresholds of {source}")
-    sizes = f"N = {money(row['notional_e6'])} {currency} at the midpoint of the BBO"
+    of_quote = row["quote_id"] and row["kind"] in _ANSWERS
+    where = "our public quote" if of_quote else "the BBO"
+    sizes = f"N = {money(row['notional_e6'])} {currency} at the midpoint of {where}"
     if row["sms_e6"]:
         sizes += (
             f"; SMS {money(row['sms_e6'])}, Qmin {money(row['qmin_e6'])}, "
@@ -192,6 +199,11 @@ def _price(row: Any) -> list[str]:
         return lines + _improvement(row)
     buy = row["side"] == Side.BUY
     quoted = row["quote_ask_px_e6"] if buy else row["quote_bid_px_e6"]
+    if row["bbo_state"] not in _TRADABLE:
+        state = BboState(int(row["bbo_state"])).name.lower().replace("_", "-")
+        return [
+            f"price: {px(quoted)}, filled at the public quote, no improvement: the BBO is {state}"
+        ]
     if row["ord_type"] == OrdType.PEGGED and not row["policy_hash"]:
         return [f"price: quoted {px(quoted)}, {px(row['last_px_e6'])} as the order is pegged"]
     lines = [

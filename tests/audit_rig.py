@@ -121,8 +121,8 @@ class Day:
         recorder.emit(self.tables, self.outbox, self.wires, journal, ts_ns)
         return {name: self.outbox.executions[0][name] for name in schema.execution.names}
 
-    def kill(self, ts_ns: int) -> None:
-        command = to_record(schema.desk_command, {"action": 5, "scope": 0})
+    def kill(self, ts_ns: int, scope: int = 0, action: int = 5) -> None:
+        command = to_record(schema.desk_command, {"action": action, "scope": scope})
         recorder.on_desk(*self.all, command, ts_ns)
 
     def timer(self, ts_ns: int) -> None:

@@ -79,6 +79,8 @@ class MarketOracle:
         self.books: dict[tuple[str, int], Book] = {}
         self.versions: dict[str, list[Version]] = {name: [] for name in instruments}
         self.suspended: dict[str | None, str] = {}  # None: the whole firm
+        self.killed: set[str | None] = set()
+        self.made_of: dict[str, list[int]] = {}  # when that came which a live quote is made of
         self.waiting: set[str] = set()
         self.was_open = False
 
@@ -200,6 +202,18 @@ class MarketOracle:
     # Our quote
 
     def _requote(self, name: str, ts_ns: int) -> list[Version]:
+        told = self._renew(name, ts_ns)
+        live = not self.versions[name][-1].reason
+        self.made_of[name] = self._received(name, ts_ns) if live else []
+        return told
+
+    def _received(self, name: str, ts_ns: int) -> list[int]:
+        """When the records came whose prices are quoted."""
+        bbo, mrm = self.bbo(name, ts_ns), self.instruments[name]["mrm"]
+        venues = (mrm,) if all(bbo["mrm"]) else (bbo["bid_venue"], bbo["ask_venue"])
+        return [self.books[name, venue].recv_ns for venue in venues]
+
+    def _renew(self, name: str, ts_ns: int) -> list[Version]:
         versions, made = self.versions[name], self._version(name, ts_ns)
         self.waiting.discard(name)
         if versions and made.says(versions[-1]):
@@ -237,6 +251,8 @@ class MarketOracle:
 
     def _stopped(self, name: str, ts_ns: int) -> str:
         """Why we do not quote whatever the market is."""
+        if None in self.killed or name in self.killed:
+            return "KILLED_FIRM" if None in self.killed else "KILLED_INSTRUMENT"
         if not self._is_open(ts_ns):
             return "CLOSED"
         reason = self.suspended.get(None) or self.suspended.get(name)
@@ -255,10 +271,23 @@ class MarketOracle:
         self.suspended[name] = reason
         return self._again([name] if name else list(self.instruments), ts_ns, also_new=bool(name))
 
+    def kill(self, name: str | None, ts_ns: int) -> list[Version]:
+        """The kill switch of the firm or of an instrument."""
+        self.killed.add(name)
+        return self._again([name] if name else list(self.instruments), ts_ns, also_new=bool(name))
+
+    def resume(self, name: str | None, ts_ns: int) -> list[Version]:
+        """It is lifted."""
+        self.killed.discard(name)
+        return self._again([name] if name else list(self.instruments), ts_ns, also_new=bool(name))
+
     def timer(self, ts_ns: int) -> set[str]:
         """Names of the instruments that have a new version."""
         before = {name: len(versions) for name, versions in self.versions.items()}
         self._again(sorted(self.waiting), ts_ns)
+        for name, received in self.made_of.items():
+            if any(abs(ts_ns - recv_ns) > self.rules.stale_ns for recv_ns in received):
+                self._requote(name, ts_ns)
         if self._is_open(ts_ns) != self.was_open:
             self.was_open = not self.was_open
             self._again(list(self.instruments), ts_ns)
@@ -276,12 +305,10 @@ class MarketOracle:
             return stopped, None
         bbo = self.bbo(name, ts_ns)
         self._requote(name, ts_ns)
-        if bbo["state"] not in ("NORMAL", "LOCKED"):
-            return f"BBO_{bbo['state']}", None
         versions = self.versions[name]
         kept = versions[max(0, len(versions) - KEPT) : known]
         if 0 < recv_ns < ts_ns:
             kept = [version for version in kept if version.entered_ns <= recv_ns]
-        if not kept or kept[-1].reason:
-            return "NO_QUOTE", None
-        return "", kept[-1]
+        if kept and not kept[-1].reason:
+            return "", kept[-1]
+        return ("NO_QUOTE" if bbo["state"] in ("NORMAL", "LOCKED") else f"BBO_{bbo['state']}"), None

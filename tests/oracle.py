@@ -185,6 +185,7 @@ class Oracle:
         self.instruments: dict[int, Row] = {}
         self.books: dict[int, dict[int, Row]] = {}  # instrument, venue
         self.quotes: dict[int, Row] = {}
+        self.made_of: dict[int, list[int]] = {}  # when that came which a live quote is made of
         self.positions: dict[int, Row] = {}
         self.client_use: dict[int, Row] = {}
         self.orders: list[Row] = []
@@ -245,7 +246,7 @@ class Oracle:
             public = self.quotes[order["instrument"]]  # as it was when the order came
             bbo = self._look_at_market(order, ts_ns, record)
             record |= self._quote_fields(public)
-            failure = first_failure(self._checks_with_market(order, bbo, record))
+            failure = first_failure(self._checks_with_market(order, bbo, record, public))
         if failure:
             self._reject(order, record, failure)
         elif order["route"] == Route.DESK:
@@ -293,7 +294,7 @@ class Oracle:
         if failure is None:
             bbo = self._look_at_market(changed, ts_ns, record)
             record["regime"] = self._regime(ts_ns)
-            failure = first_failure(self._checks_with_market(changed, bbo, record, True))
+            failure = first_failure(self._checks_with_market(changed, bbo, record))
         if failure:
             record |= dict.fromkeys(("zone", "route"))
             self._execute(Kind.REPLACE_REJECTED, record, failure)
@@ -343,16 +344,19 @@ class Oracle:
             why = Reason.ORDER_EXPIRED if own else Reason.DESK_EXPIRED
             self._close(order, item, (Kind.EXPIRED, why), record)
             self._show_item(item, ts_ns)
+        stale_ns = self.params["stale_ns"]
+        for instrument, received in sorted(self.made_of.items()):
+            if any(abs(ts_ns - recv_ns) > stale_ns for recv_ns in received):
+                self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
         if self._is_open_at(ts_ns) != self.was_open:
             self.was_open = not self.was_open
-            for instrument in [i for i, quote in self.quotes.items() if quote["quote_id"]]:
-                self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
+            self._make_all_quotes(ts_ns)
         return self._take_outputs()
 
     def desk(self, command: Row, ts_ns: int) -> list[Row]:
         action = command["action"]
         if action in (DeskAction.KILL, DeskAction.RESUME):
-            failure = self._switch(command)
+            failure = self._switch(command, ts_ns)
         elif action in (DeskAction.CLAIM, DeskAction.QUOTE, DeskAction.FILL, DeskAction.DECLINE):
             failure = self._work_item(command, ts_ns)
         else:
@@ -464,6 +468,11 @@ class Oracle:
         """A new version of our quote where anything in it has changed."""
         made = self._quote_content(instrument, bbo, ts_ns)
         old = self.quotes[instrument]
+        self.made_of[instrument] = []
+        if made["state"] == QuoteState.LIVE:
+            mrm = self.instruments[instrument]["mrm_venue"]
+            venues = (mrm,) if self._of_mrm(bbo) else (bbo["bid_venue"], bbo["ask_venue"])
+            self.made_of[instrument] = [self.books[instrument][v]["recv_ns"] for v in venues]
         if all(made[name] == old[name] for name in QUOTE_CONTENT):
             return
         self.quotes_count += 1
@@ -471,12 +480,21 @@ class Oracle:
         self.quotes[instrument] = made | ours
         self.outputs.append({"type": "quote"} | self.quotes[instrument])
 
+    def _make_all_quotes(self, ts_ns: int) -> None:
+        """Again, of every instrument that ever had one."""
+        for instrument in [i for i, quote in self.quotes.items() if quote["quote_id"]]:
+            self._make_quote(instrument, self._bbo(instrument, ts_ns), ts_ns)
+
     def _quote_content(self, instrument: int, bbo: Row, ts_ns: int) -> Row:
         row = self.instruments[instrument]
         touch = self._touch(bbo)
         regime = self._regime(ts_ns)
         mrm = {"mrm_bid_px_e6": to_e6(bbo["mrm_bid"]), "mrm_ask_px_e6": to_e6(bbo["mrm_ask"])}
         nothing = dict.fromkeys(QUOTE_CONTENT, 0) | mrm | {"state": int(QuoteState.WITHDRAWN)}
+        if self.firm_killed:
+            return nothing | {"reason": int(Reason.KILLED_FIRM)}
+        if self.positions[instrument]["killed"]:
+            return nothing | {"reason": int(Reason.KILLED_INSTRUMENT)}
         if not self._is_open_at(ts_ns):
             return nothing | {"reason": int(Reason.CLOSED)}
         if self._mrm_phase(instrument) != CONTINUOUS:
@@ -506,11 +524,14 @@ class Oracle:
 
     def _touch(self, bbo: Row) -> tuple[Decimal, Decimal] | None:
         """The market that we quote after: RTS 1 Art 10(1), else (2), else none."""
-        if bbo["mrm_bid"] > 0 and bbo["mrm_ask"] > 0:
+        if self._of_mrm(bbo):
             return bbo["mrm_bid"], bbo["mrm_ask"]
-        if bbo["state"] in (BboState.NORMAL, BboState.LOCKED):
+        if bbo["state"] not in BBO_REASON:
             return bbo["bid"], bbo["ask"]
         return None
+
+    def _of_mrm(self, bbo: Row) -> bool:
+        return bool(bbo["mrm_bid"] > 0 and bbo["mrm_ask"] > 0)
 
     def _quote_size(self, row: Row, px: Decimal, qmin: Decimal) -> int:
         if not row["liquid"]:
@@ -667,22 +688,29 @@ class Oracle:
         return bbo
 
     def _checks_with_market(
-        self, order: Row, bbo: Row, record: Row, with_desk: bool = False
+        self, order: Row, bbo: Row, record: Row, public: Row | None = None
     ) -> Iterator[Check]:
+        """Of a new order with the quote that was public for it; without one it is with the desk."""
         row = self.instruments[order["instrument"]]
         reason = BBO_REASON.get(BboState(bbo["state"]), Reason.NONE)
-        yield reason != Reason.NONE, reason, None, None
-        double = (bbo["bid"] + bbo["ask"]) * order["qty"]
+        mid = (bbo["bid"] + bbo["ask"]) / 2
+        live = public is not None and public["state"] == QuoteState.LIVE
+        if public is not None and live:
+            mid = (units(public["bid_px_e6"]) + units(public["ask_px_e6"])) / 2
+        small = mid * order["qty"] <= self._thresholds(row, record["regime"])[1]
+        served = live and row["liquid"] and order["ord_type"] != PEGGED and small
+        yield reason != Reason.NONE and not served, reason, None, None
+        double = 2 * mid * order["qty"]
         yield to_e6(double) > WHOLE_MAX, Reason.NOTIONAL_OVERFLOW, None, None
         notional = double / 2
         record["notional_e6"] = to_e6(notional)
         order["zone"], order["route"] = map(int, self._classify(row, notional, record["regime"]))
         record["zone"] = order["zone"]
         if is_limited(order):
-            yield self._beyond_collar(order, bbo), Reason.PX_COLLAR, None, None
+            yield self._beyond_collar(order, mid), Reason.PX_COLLAR, None, None
         yield from self._limit_checks(order, row, notional)
         yield order["route"] == Route.REJECT, Reason.ZONE_REJECTED, None, None
-        if with_desk:
+        if public is None:
             return
         no_room = order["route"] == Route.DESK and len(self.items) >= self.desk_max
         yield no_room, Reason.DESK_FULL, None, None
@@ -690,8 +718,7 @@ class Oracle:
             yield from self._day_checks(order, self._eur_e6(row, notional))
             yield self._position_check(order, order["qty"], notional / order["qty"])
 
-    def _beyond_collar(self, order: Row, bbo: Row) -> bool:
-        mid = (bbo["bid"] + bbo["ask"]) / 2
+    def _beyond_collar(self, order: Row, mid: Decimal) -> bool:
         distance = abs(units(order["limit_px_e6"]) - mid)
         return distance * 10_000 > self.params["collar_bps"] * mid
 
@@ -787,11 +814,15 @@ class Oracle:
             "param": list(self.params["policy_param"]),
         }
         at_mid = order["ord_type"] == PEGGED and self.params["peg_mid"] == PEG_FILL
-        asked_e6 = to_e6((bid + ask) / 2) if at_mid else self.policy(inputs)
+        as_quoted = record["bbo_state"] in BBO_REASON
+        if as_quoted:
+            asked_e6 = inputs["quote_px_e6"]
+        else:
+            asked_e6 = to_e6((bid + ask) / 2) if at_mid else self.policy(inputs)
         px, clamp = self._gate(order["side"], units(asked_e6), (bid, ask), band)
         record |= {"tick_e6": inputs["tick_e6"], "policy_px_e6": asked_e6, "clamp": int(clamp)}
         record |= {"quote_px_e6": inputs["quote_px_e6"], "policy_hash": self.params["policy_hash"]}
-        if at_mid:
+        if at_mid or as_quoted:
             record["policy_hash"] = 0
         return px
 
@@ -1087,18 +1118,21 @@ class Oracle:
         yield from self._day_checks(order, self._eur_e6(row, px * qty))
         yield self._position_check(order, qty, px)
 
-    def _switch(self, command: Row) -> Failure | None:
+    def _switch(self, command: Row, ts_ns: int) -> Failure | None:
         killed = command["action"] == DeskAction.KILL
         scope, subject = command["scope"], command["subject"]
         tables = {KillScope.CLIENT: self.client_use, KillScope.INSTRUMENT: self.positions}
         if scope == KillScope.FIRM:
             self.firm_killed = killed
+            self._make_all_quotes(ts_ns)
         elif scope not in tables:
             return Reason.UNKNOWN_ACTION, None, None
         elif subject not in tables[scope]:
             return Reason.UNKNOWN_SUBJECT, None, None
         else:
             tables[scope][subject]["killed"] = int(killed)
+            if scope == KillScope.INSTRUMENT:
+                self._make_quote(subject, self._bbo(subject, ts_ns), ts_ns)
         return None
 
     # Records

@@ -137,12 +137,6 @@ def _unanswered(day: Day) -> int:
     return seq
 
 
-def _killed(day: Day) -> int:
-    day.kill(At - 1)
-    day.order(At, qty=10)
-    return int(day.files.state[0]["seq"])
-
-
 def _different(day: Day) -> int:
     day.forge_fill(At, {"client": 0})
     return day.forge_fill(At + 1, {"client": 1}, last_px_e6=20_000_000)
@@ -178,7 +172,7 @@ FAULTS: dict[Rule, Forge] = {
     Rule.RECORD_DIFFERS: lambda day: day.forge_fill(At, improvement_e6=10_000),
     Rule.ZONE_DIFFERS: _other_zone,
     Rule.REFUSED: _refused(51),  # NO_QUOTE
-    Rule.REFUSED_FOR_REASON: _killed,
+    Rule.REFUSED_FOR_REASON: _refused(26),  # BBO_CROSSED
     Rule.REFUSED_BY_RIGHT: _refused(4),  # DUPLICATE_CLORDID
     Rule.LIMIT_NOT_SET: _refused(29),  # CLIENT_DAY_LIMIT
     Rule.TO_DESK: lambda day: day.forge_fill(At, kind=int(ExecKind.NEW)),
@@ -266,6 +260,10 @@ def test_the_engine_s_own_days_have_no_breach_but_absence(seed: int, tmp_path: P
     }
     absent = {Rule.NEVER_QUOTED, Rule.NOT_RUNNING, Rule.NO_REASON}
     assert breaches <= absent
+    states = {f"BBO_{name}" for name in ("EMPTY", "ONE_SIDED", "STALE", "CROSSED")}
+    shown = found_in(audit).get(Rule.REFUSED_FOR_REASON)
+    reasons = {case.numbers[0][2] for case in shown.cases} if shown else set()
+    assert not {Reason(reason).name for reason in reasons} & states
     counters, run = day.tables.counters[0], audit.recount.book.run[0]
     assert run["quotes"] == counters["quotes"] > 100
     assert run["fills"] == day.tables.positions["fills"].sum() > 20
@@ -522,7 +520,7 @@ def test_a_quote_renewed_by_the_order_is_told_from_the_one_shown(tmp_path: Path)
     worse |= {"quote_ask_px_e6": ASK + 20_000, "last_px_e6": ASK + 20_000, "improvement_e6": 0}
     seq = day.forge_fill(At + 1, **worse) + 1
     day.forge_quote(At + 1, ask_px_e6=ASK + 20_000)
-    day.order(At + 9 * SECOND, qty=10)  # and now there is no market at all
+    _refused(25)(day)  # BBO_STALE, of a quote that is public
     found = found_in(audited(closed(day)))
     [case] = found[Rule.WORSE_THAN_SHOWN].cases
     assert case.frame == seq - 1 and ("our ask", "px_e6", ASK) in case.numbers
@@ -537,6 +535,8 @@ def test_a_quote_renewed_by_the_order_is_told_from_the_one_shown(tmp_path: Path)
     [
         *((Reason(72 + n), Presence.SUSPENDED) for n in range(1, 6)),
         (Reason.QUOTE_FAR, Presence.TOO_FAR),
+        (Reason.KILLED_FIRM, Presence.STOPPED),
+        (Reason.KILLED_INSTRUMENT, Presence.STOPPED),
     ],
 )
 def test_a_withdrawal_by_the_firm_is_to_be_shown(

@@ -229,8 +229,8 @@ def faulty(tmp_path: Path) -> Path:
     day.forge_fill(At, {"client": 0})
     day.forge_fill(At + 1, {"client": 1}, last_px_e6=20_000_000)
     day.forge_fill(At + 2, last_px_e6=ASK + 10_000)
-    day.kill(At + 3)
-    day.order(At + 4, qty=10)
+    refused = {"kind": 4, "reason": 1, "last_px_e6": 0, "improvement_e6": 0}
+    day.forge_fill(At + 4, **refused)  # KILLED_FIRM, of a quote that is public
     day.market(At + 5, venue_quote(BID, ASK) | {"phase": 2})
     day.market(At + 5 + HOUR, venue_quote(BID, ASK))
     path = publication.path_of(tmp_path, DATE)

@@ -32,11 +32,12 @@ class Answer(NamedTuple):
 
 
 def answer(regime: str, sms_eur: int, lis_eur: int, shares: int, px_eur: int = 20) -> Answer:
-    """Send one market order at a spread of two ticks around the price."""
+    """Send one market order at a spread of two ticks around the price, where our quote is it."""
     ts_ns = NOON[regime]
     thresholds = {"sms_e6": sms_eur * E6, "lis_e6": lis_eur * E6}
     engine = Engine(firm(instrument=thresholds, regimes=REGIMES), "none")
-    quote = venue_quote((100 * px_eur - 1) * E6 // 100, (100 * px_eur + 1) * E6 // 100)
+    tick_e6 = 10_000 if px_eur < 50 else 20_000  # of the ask
+    quote = venue_quote(px_eur * E6 - tick_e6, px_eur * E6 + tick_e6)
     engine.apply("venue_quote", quote, ts_ns)
     outputs = engine.apply("order", order("A", qty=shares), ts_ns)
     execution: Any = outputs[0][1]

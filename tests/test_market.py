@@ -71,6 +71,7 @@ class Tape:
         self._pass_time()
         steps = {
             self.record: 60, self.order: 14, self.timer: 6, self.suspend: 3, self.restore: 5,
+            self.kill: 2, self.resume: 4,
         }  # fmt: skip
         [step] = self.random.choices(list(steps), list(steps.values()))
         step()
@@ -145,11 +146,20 @@ class Tape:
     def restore(self) -> None:
         self._switch("RESTORE", "")
 
+    def kill(self) -> None:
+        self._switch("KILL", "")
+
+    def resume(self) -> None:
+        self._switch("RESUME", "")
+
     def _switch(self, action: str, condition: str) -> None:
         name = self.random.choice((None, *NAMES))
         reason = condition and f"SUSPENDED_{condition}"
         before = {each: len(self.oracle.versions[each]) for each in NAMES}
-        self.oracle.suspend(name, reason, self.now_ns)
+        if action in ("KILL", "RESUME"):
+            getattr(self.oracle, action.lower())(name, self.now_ns)
+        else:
+            self.oracle.suspend(name, reason, self.now_ns)
         command = {
             "action": DeskAction[action],
             "scope": KillScope.INSTRUMENT if name else KillScope.FIRM,
@@ -178,6 +188,8 @@ class Tape:
             assert price(execution["last_px_e6"]) == (version.ask if buy else version.bid)
             sides = (price(execution["quote_bid_px_e6"]), price(execution["quote_ask_px_e6"]))
             assert sides == (version.bid, version.ask)
+            if execution["bbo_state"] not in (BboState.NORMAL, BboState.LOCKED):
+                self.seen.add(f"filled {BboState(execution['bbo_state']).name}")
             self.seen.add("older" if version != self.oracle.versions[name][-1] else "newest")
         self.check_quotes([name] * (len(self.oracle.versions[name]) - count))
 
@@ -250,6 +262,7 @@ def test_the_tapes_reach_every_rule(seen: set[str]) -> None:
     expected = {state.name for state in BboState} | {f"SUSPENDED_{name}" for name in REASONS}
     expected |= {f"BBO_{name}" for name in ("EMPTY", "STALE", "ONE_SIDED", "CROSSED")}
     expected |= {"live", "filled", "older", "newest", "CLOSED", "HALTED", "QUOTE_FAR", "NO_QUOTE"}
+    expected |= {"KILLED_FIRM", "KILLED_INSTRUMENT", "filled CROSSED", "filled STALE"}
     expected |= set("records unknown repeats gaps lost restarts crossed jumps refused".split())
     assert expected - seen == set()
 

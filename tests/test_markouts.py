@@ -116,7 +116,8 @@ def test_nothing_is_measured_without_a_weight() -> None:
     venues.apply("venue_quote", venue_quote(19_990_000, 20_010_000), NOW_NS)
     venues.apply("order", order("a"), NOW_NS)
     assert venues.tables.counters[0]["marked_fills"] == 0
-    assert not is_due(venues.tables, 2**62)
+    on_timer(venues.tables, venues.outbox, NOW_NS)
+    assert not is_due(venues.tables, NOW_NS + 2**60)  # not even the quote is stale
 
 
 def ring(size: int) -> Any:

@@ -7,7 +7,7 @@ and is judged by it, and is held against the quote that was shown before as well
 
 from engine.enums import ExecKind, OrdType, Phase, Reason, Side, Zone
 from engine.jit import clear_record, get_record, inlined, njit
-from engine.limits import VENUES_MAX
+from engine.limits import PX_E6_MAX, VENUES_MAX
 from gateway.audit.basics import (
     FREE_TICK_E6,
     find_instrument,
@@ -172,19 +172,20 @@ def _check_at_market(book, report, rule, ts_ns):
 
 @njit
 def zone_of(book, report, ts_ns):
-    """The size zone, recounted at the midpoint of the venues' best; Zone.NONE where none is.
+    """The size zone, recounted at the midpoint of the quote that the fill cites; else Zone.NONE.
 
-    Tells where an order that was answered at once has another one on record.
+    Tells where an order that was answered at once has another one on record. Whether that quote was
+    public, and at these prices, `_judge` looks at.
     """
     row = report["instrument"]
     instrument = book.instruments[row]
-    look(book, row, ts_ns)
-    found = book.market[0]
+    bid = report["quote_bid_px_e6"]
+    ask = report["quote_ask_px_e6"]
     regime = regime_of(book, ts_ns)
     forced = book.params[0]["regime_forced"]
-    if found["best_bid_px_e6"] == 0 or found["best_ask_px_e6"] == 0 or regime < 0:
+    if bid <= 0 or ask <= 0 or bid > PX_E6_MAX or ask > PX_E6_MAX or regime < 0:
         return Zone.NONE
-    value_x2_e6 = times(report["qty"], found["best_bid_px_e6"] + found["best_ask_px_e6"])
+    value_x2_e6 = times(report["qty"], bid + ask)
     limit_e6 = share_of(instrument["sms_e6"], book.regimes[regime]["threshold_bps"])
     zone = Zone.DISCRETIONARY
     if instrument["liquid"] == 0:

@@ -19,6 +19,7 @@ from gateway.audit.tables import BPS_E2_MAX, CASES_MAX, Presence
 MARKETS_WANT = (
     Presence.AUCTION, Presence.MRM_CLOSED, Presence.STALE, Presence.ONE_SIDED, Presence.CROSSED,
     Presence.EMPTY, Presence.NOT_YET, Presence.SUSPENDED, Presence.TOO_FAR,
+    Presence.STOPPED,
 )  # fmt: skip
 
 

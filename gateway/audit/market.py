@@ -79,7 +79,8 @@ def look(book, row, ts_ns):
     """Fill `book.market[0]`: what a quote of this instrument is to be close to at this time.
 
     The MRM's top where it is two-sided, fresh and uncrossed; else the best of all venues
-    (RTS 1 Art 10(1)-(2)). Fresh: not older than the firm's own `stale_ns`, in continuous trading.
+    (RTS 1 Art 10(1)-(2)) but for one that is crossed in itself. Fresh: not older than the firm's
+    own `stale_ns`, in continuous trading.
     """
     found = book.market[0]
     stale_ns = book.params[0]["stale_ns"]
@@ -93,11 +94,13 @@ def look(book, row, ts_ns):
             continue
         bid = seen["bid_px_e6"] if seen["bid_qty"] > 0 else 0
         ask = seen["ask_px_e6"] if seen["ask_qty"] > 0 else 0
+        if 0 < ask < bid:
+            continue
         if bid > found["best_bid_px_e6"]:
             found["best_bid_px_e6"] = bid
         if ask > 0 and (found["best_ask_px_e6"] == 0 or ask < found["best_ask_px_e6"]):
             found["best_ask_px_e6"] = ask
-        if venue == mrm and bid > 0 and ask > 0 and bid <= ask:
+        if venue == mrm and bid > 0 and ask > 0:
             found["from_mrm"] = 1
             found["bid_px_e6"] = bid
             found["ask_px_e6"] = ask

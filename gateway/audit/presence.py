@@ -36,6 +36,8 @@ def presence_of(book, row):
         return Presence.EMPTY
     if reason >= Reason.SUSPENDED_HALT and reason <= Reason.SUSPENDED_PRUDENTIAL:
         return Presence.SUSPENDED
+    if reason == Reason.KILLED_FIRM or reason == Reason.KILLED_INSTRUMENT:
+        return Presence.STOPPED
     if reason == Reason.QUOTE_FAR:
         return Presence.TOO_FAR
     return Presence.OTHER

@@ -127,7 +127,7 @@ ABOUT = {
         Duty.PRESENCE, Severity.BREACH, "not quoted although the market gave no reason",
         "MiFIR Art 15(1); DR 2017/567 Arts 12, 14(1)", UNQUOTED),
     Rule.NOT_QUOTED: About(
-        Duty.PRESENCE, Severity.EXPLAIN, "not quoted for want of a market, or suspended",
+        Duty.PRESENCE, Severity.EXPLAIN, "not quoted for want of a market, suspended, or stopped",
         "DR 2017/567 Arts 12, 14(1): exceptional conditions are to be shown", UNQUOTED),
     Rule.EXCUSED: About(
         Duty.PRESENCE, Severity.NOTE, "not quoted: trading halt on the most relevant market",

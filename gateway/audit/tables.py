@@ -40,6 +40,7 @@ class Presence(IntEnum):
     NOT_DUE = 11  # the firm is not SI in it, or it has no liquid market
     SUSPENDED = 12  # by a person, DR 2017/567 Art 14(1)
     TOO_FAR = 13  # from the MRM, by the firm's own bound
+    STOPPED = 14  # by a kill switch: prudent risk management, DR 2017/567 Art 14(1)
 
 
 def _dtype(names: str) -> np.dtype:

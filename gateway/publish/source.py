@@ -2,7 +2,8 @@
 
 The same journal gives the same versions with the same numbers, whenever it is read: that is what
 makes the publication exactly-once. A kill switch withdraws what it stops and a resume brings it
-back, as the FIX quotes do (RTS 6 Art 12).
+back, as the FIX quotes do (RTS 6 Art 12): at the word of the switch. The engine withdraws them one
+by one behind it; that is not told again.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ class Source:
         if frame.kind == jn.QUOTE:
             quote = Quote(*frame.record.tolist())
             self._quotes[quote.instrument] = quote
-            yield self._version(quote, quote.entered_ns)
+            if not self._is_told_by_switch(quote):
+                yield self._version(quote, quote.entered_ns)
         elif frame.kind == jn.DESK:
             record = frame.record
             self._command = int(record["action"]), int(record["scope"]), int(record["subject"])
@@ -172,6 +174,11 @@ class Source:
             lifted = not stop and told in _KILLED  # it has another reason now, or none
             if reason != told and (lifted or Reason.NONE in (reason, told)):
                 yield self._version(quote, ts_ns)
+
+    def _is_told_by_switch(self, quote: Quote) -> bool:
+        """Whether a quote is withdrawn for what its kill switch has said of it before."""
+        newest = self._newest.get(quote.instrument)
+        return quote.reason in _KILLED and newest is not None and newest.reason in _KILLED
 
     def _withdrawal(self, quote: Quote) -> Reason:
         """Why nobody sees a quote, NONE where it is public; as for the FIX quotes."""
