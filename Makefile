@@ -14,7 +14,6 @@ FUZZ_READY := .venv-fuzz/.ready
 PIP := -m pip --disable-pip-version-check -qq
 
 # A leg that runs no test fails: pytest then exits with 5.
-# Side by side, but for tests that talk to an engine of their own: it wants a core.
 PYTEST := $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n 2 --dist loadfile
 FAST := not slow and not kill and not quickfix
@@ -22,8 +21,8 @@ FAST := not slow and not kill and not quickfix
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-production test-nojit test-bounds test-kill test-quickfix bench
-.PHONY: fuzz lint clean
+.PHONY: help demo test test-production test-compiled test-sockets test-nojit test-bounds
+.PHONY: test-sockets-beside-nojit test-kill test-quickfix bench fuzz lint clean
 
 help:
 	@echo 'make demo [SECONDS=n]   the whole venue on this machine, with sample clients and quotes'
@@ -38,12 +37,25 @@ help:
 demo: $(READY)
 	@$(BIN)/si demo $(if $(SECONDS),--seconds '$(SECONDS)')
 
-test: test-production test-nojit test-bounds
+test: test-compiled test-sockets-beside-nojit test-bounds
 
-test-production: $(READY)
+test-production: test-compiled test-sockets
+
+test-compiled: $(READY)
 	@echo '== production: as compiled for use'
 	@$(PYTEST) tests bench $(SIDE_BY_SIDE) -m '$(FAST) and not sockets'
-	@$(PYTEST) tests bench -m '(slow or sockets) and not kill and not quickfix'
+
+test-sockets: $(READY)
+	@echo '== production, with engines of their own'
+	@$(PYTEST) tests bench $(SIDE_BY_SIDE) -m '(slow or sockets) and not kill and not quickfix'
+
+# Tests and engines wait for each other half of the time: the interpreted leg has what they leave.
+test-sockets-beside-nojit: $(READY)
+	@mkdir -p .cache
+	@nice $(MAKE) --no-print-directory test-nojit >.cache/nojit.log 2>&1 & nojit=$$!; \
+	  trap 'kill $$nojit 2>/dev/null' EXIT; trap 'exit 143' INT TERM; status=0; \
+	  $(MAKE) --no-print-directory test-sockets || status=$$?; \
+	  wait $$nojit || status=$$?; cat .cache/nojit.log; exit $$status
 
 test-nojit: $(READY)
 	@echo '== interpreted: the same code without the compiler, with branch coverage of engine/'

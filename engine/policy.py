@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -52,8 +53,13 @@ class Policy(NamedTuple):
     params: tuple[Param, ...] | None  # None: its file does not say
 
 
+@cache
 def load(name: str) -> Policy:
-    """One of the policies that ship with the engine. Raises ValueError for an unknown name."""
+    """One of the policies that ship with the engine, compiled at its first use.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if name not in BUILTIN:
         raise ValueError(f"policy {name!r} is none of {', '.join(BUILTIN)}")
     return from_module(name, importlib.import_module(f"engine.policies.{name}"))
