@@ -94,10 +94,11 @@ class JournalFiles:
     """The writer's side: the current segment, and the next one when there is need.
 
     A thread of its own does what waits for the disk: a file system that is writing a full segment
-    out kept the next `posix_fallocate` waiting for 10 to 80 ms, in which no order was served.
+    out kept the next `posix_fallocate` waiting for 10 to 80 ms, in which no order was served. It
+    keeps off the core that the loop is given.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, loop_cpu: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.state = np.zeros(1, jn.writer)
@@ -105,8 +106,8 @@ class JournalFiles:
         self.segment = open_segment(directory, self.index, self.state, write=True)
         self.state[0]["base"] = self.index * SEGMENT_SIZE
         self.spare_fd = -1
-        # not on the one core that the loop may be given later: it would wait for its own thread
         cores = os.sched_getaffinity(0)
+        cores = cores - {loop_cpu} or cores  # the loop would wait for its own thread
         self._keeper = ThreadPoolExecutor(1, "journal-files", os.sched_setaffinity, (0, cores))
         self._coming: Future[int] | None = None
 

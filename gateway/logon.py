@@ -199,7 +199,9 @@ class Logons:
     def _bind(self, connection_id: int, session_id: int, heartbeat: int) -> None:
         """The connection carries the session from now on."""
         wire, now_ns = self.server.wire, self.server.now_ns()
-        wire.connections[connection_id]["session"] = session_id
+        connection = wire.connections[connection_id]
+        connection["session"] = session_id
+        connection["turn_ns"] = self.server.connections.turns_ns.get(session_id, 0)
         row = wire.sessions[session_id]
         row["connection"] = connection_id
         row["state"] = SessionState.ON

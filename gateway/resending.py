@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from gateway.session import Sessions
 
 SECOND_NS = 1_000_000_000
-CHUNK = 32  # messages sent again before others get their turn
-PIECE_NS = 60_000  # what a piece costs, or a look through LOOK_SIZE of journal
+CHUNK = 64  # messages sent again before others get their turn
+PIECE_NS = 200_000  # what a piece costs, or a look through LOOK_SIZE of journal
 MESSAGE_NS = 2_000  # and each message in it
+FIRST_TIME = 30  # messages that were never sent again cost so much less: a client that was away
 OWED_WAIT_NS = 100_000_000  # before the next look whether somebody has read what is owed
 
 
@@ -36,6 +37,10 @@ class Backlog:
         self.rows: Any = resend.new_backlog(search.first)
         self.next_ns = 1  # when to go on; 1: at once
 
+    def number(self) -> int:
+        """MsgSeqNum(34) of what comes next."""
+        return int(self.rows[0]["first"] + self.rows[0]["next"])
+
 
 class Resends:
     """Every session's unfinished resend."""
@@ -45,6 +50,7 @@ class Resends:
         self.sessions = sessions
         self.backlog: dict[int, Backlog] = {}
         self.used: dict[int, tuple[int, int]] = {}  # by session: second, messages in it
+        self.newest: dict[int, tuple[int, int]] = {}  # `since_ns`, highest number sent again
 
     def requested(self, session_id: int, message: simplefix.FixMessage) -> None:
         """A ResendRequest(2) of theirs."""
@@ -102,9 +108,10 @@ class Resends:
         if allowed <= 0:
             backlog.next_ns = (self._second() + 1) * SECOND_NS
             return
+        part = 1 if self._was_repeated(session_id, backlog) else FIRST_TIME
         if not backlog.search.done:
             backlog.search.step()
-            self._charge(session_id, PIECE_NS)
+            self._charge(session_id, PIECE_NS // part)
             return
         server.make_room()
         rows, places = backlog.rows, backlog.search.places
@@ -117,7 +124,8 @@ class Resends:
         )  # fmt: skip
         sent = int(rows[0]["sent"]) - before
         self._use(session_id, sent)
-        self._charge(session_id, PIECE_NS + sent * MESSAGE_NS)
+        self._charge(session_id, (PIECE_NS + sent * MESSAGE_NS) // part)
+        self._note(session_id, backlog)
         if state == resend.DONE:
             del self.backlog[session_id]
             if rows[0]["quotes"]:
@@ -132,6 +140,19 @@ class Resends:
         self.server.connections.charge(connection_id, cost_ns)
         turn_ns = int(wire.connections[connection_id]["turn_ns"])
         self.backlog[session_id].next_ns = max(turn_ns, 1)
+
+    def _was_repeated(self, session_id: int, backlog: Backlog) -> bool:
+        """Whether what comes next has been sent again before."""
+        since_ns, newest = self.newest.get(session_id, (0, 0))
+        same = since_ns == self.server.wire.sessions[session_id]["since_ns"]
+        return bool(same and backlog.number() <= newest)
+
+    def _note(self, session_id: int, backlog: Backlog) -> None:
+        """Numbers below the next one have been sent again."""
+        since_ns = int(self.server.wire.sessions[session_id]["since_ns"])
+        before, newest = self.newest.get(session_id, (0, 0))
+        number = backlog.number() - 1
+        self.newest[session_id] = since_ns, max(number, newest if before == since_ns else 0)
 
     def _use(self, session_id: int, count: int) -> None:
         second = self._second()

@@ -115,7 +115,7 @@ class Server:
             if place is not None:
                 replayer.start_at(place.seq, place.position)
         done = replayer.run(directory) if existing else Replayed(0, 0, 0, 0, False)
-        self.files = JournalFiles(directory)
+        self.files = JournalFiles(directory, self.config.engine.cpu)
         self._finish_journal(replayer, done)
         return done
 

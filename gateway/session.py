@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.session_settings import Session
 
 SECOND_NS = 1_000_000_000
-COLD_NS = 150_000  # what a message that only Python answers costs
+COLD_NS = 500_000  # what a message that only Python answers costs between others' orders
 EARLY_MAX = 1_000  # messages kept that came before those that are missing
 #: What a change of numbers leaves as it is.
 SETTINGS = (

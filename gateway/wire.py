@@ -12,7 +12,7 @@ import numpy as np
 from engine import schema
 from engine.handle import Handle
 from engine.limits import ECHO_SIZE_MAX, ECHO_TAGS_MAX
-from gateway import rule_tables
+from gateway import large_pages, rule_tables
 
 SESSIONS_MAX = 256
 CONNECTIONS_MAX = 320  # sessions plus those that have not logged on yet
@@ -315,8 +315,8 @@ def allocate(instruments: int = STREAMED_INSTRUMENTS, changes: int = CHANGES) ->
         their_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         our_ids=np.zeros((SESSIONS_MAX, COMP_ID_SIZE_MAX), np.uint8),
         connections=connections,
-        rx=np.zeros((CONNECTIONS_MAX + 1, RX_SIZE), np.uint8),
-        tx=np.zeros((CONNECTIONS_MAX, TX_SIZE + LAST_WORDS_SIZE), np.uint8),
+        rx=large_pages.small(CONNECTIONS_MAX + 1, RX_SIZE),
+        tx=large_pages.small(CONNECTIONS_MAX, TX_SIZE + LAST_WORDS_SIZE),
         fields=np.zeros((TAG_MAX, 3), np.int64),
         parts=np.zeros((FIELDS_MAX, 3), np.int64),
         **rule_tables.allocate_rules(),

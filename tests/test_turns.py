@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import journal as jn
-from gateway import connections, loop, sent, wire
+from gateway import loop, resend, resending, sent, session, wire
 from gateway import syscalls as sc
 from gateway.connections import TIME_BURST_NS, TIME_SHARE, Connections
 from gateway.loop import TURN_MAX_NS
@@ -71,7 +71,11 @@ def test_no_more_than_the_burst_is_saved_up() -> None:
 
 
 def test_a_clock_set_back_locks_nobody_out() -> None:
-    assert charges((0, 100 * MS), (-3600 * 10**9, MS)) <= TURN_MAX_NS + MS * TIME_SHARE
+    assert charges((0, 100 * MS), (-3600 * 10**9, MS)) == TURN_MAX_NS
+
+
+def test_nobody_is_locked_out_for_long() -> None:
+    assert charges(*[(0, 10 * MS)] * 1_000) == TURN_MAX_NS
 
 
 def test_nobody_is_charged_without_a_connection() -> None:
@@ -235,6 +239,62 @@ def test_the_latest_are_remembered() -> None:
     assert search.done and search.places.tolist() == [200, 300]
 
 
+# --- what a resend costs -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], int]:
+    """Ask for the numbers from one to another; answers what it has cost in all."""
+    clock: Any = Clock()
+    clock.wire.sessions[0]["connection"] = 3
+    clock.wire.sessions[0]["next_out"] = 1_001
+    clock.files = SimpleNamespace(index=0)
+    clock.journal = clock.subscriptions = None
+    clock.make_room = lambda: None
+    clock.connections, clock.sent = Connections(clock), sent.Sent(clock)
+    clock.sent.segment = lambda index: None
+    sessions: Any = SimpleNamespace(settings=lambda row: SimpleNamespace(resend_max_messages=0))
+    made = resending.Resends(clock, sessions)
+    spent = []
+    monkeypatch.setattr(clock.connections, "charge", lambda row, cost_ns: spent.append(cost_ns))
+
+    def resend_some(*args: Any) -> int:
+        rows, places, budget = args[5], args[6], args[7]
+        count = min(budget, places.size - int(rows[0]["next"]))
+        rows[0]["next"] += count
+        rows[0]["sent"] += count
+        return int(resend.DONE if rows[0]["next"] == places.size else resend.MORE)
+
+    monkeypatch.setattr(resend, "resend", resend_some)
+
+    def ask(first: int, last: int) -> int:
+        spent.clear()
+        made.begin(0, first, last)
+        while made.backlog:
+            made.go_on()
+        return sum(spent)
+
+    ask.wire = clock.wire  # type: ignore[attr-defined]
+    return ask
+
+
+def test_what_is_asked_for_again_costs_more(asked: Any) -> None:
+    whole = 10 * resending.PIECE_NS + 640 * resending.MESSAGE_NS
+    assert resending.CHUNK * 10 == 640
+    assert asked(1, 640) == pytest.approx(whole / resending.FIRST_TIME, abs=10)
+    assert asked(1, 640) == whole
+    assert asked(577, 640) == asked(640 - resending.CHUNK + 1, 640) == whole // 10
+    last = resending.PIECE_NS + resending.CHUNK * resending.MESSAGE_NS
+    assert asked(577, 704) == pytest.approx(last + last / resending.FIRST_TIME, abs=2)
+
+
+def test_new_numbers_have_not_been_sent_again(asked: Any) -> None:
+    first = asked(1, 64)
+    assert asked(1, 64) > first
+    asked.wire.sessions[0]["since_ns"] = NOW_NS
+    assert asked(1, 64) == first
+
+
 # --- with an engine ---------------------------------------------------------------------------
 
 
@@ -303,7 +363,5 @@ def test_a_flood_keeps_nobody_waiting(engine: Engine, new: New) -> None:
     again.trade()
 
 
-def test_constants_fit() -> None:
-    """A flood's message waits for a fraction of what would let it pass for a clock set back."""
-    assert connections.TIME_SHARE * 10 * MS < TURN_MAX_NS
-    assert jn.HEADER_SIZE < sent.LOOK_SIZE
+def test_one_message_costs_less_than_the_longest_wait() -> None:
+    assert session.COLD_NS * TIME_SHARE < TURN_MAX_NS
