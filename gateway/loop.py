@@ -19,6 +19,7 @@ from gateway.wire import CONNECTIONS_MAX, SESSIONS_MAX, Wake
 TICK_NS = 100_000_000
 SECOND_NS = 1_000_000_000
 TURN_MAX_NS = 10 * SECOND_NS  # nobody waits longer for a turn
+TURN_WAIT_MS = 1  # a loop that may sleep looks so often whose turn it is
 FEED_BURST = 64  # datagrams taken before the sessions get their turn
 TIMERS_MAX = 16  # of one tick: 1,024 quotes that time has changed
 QUOTES_IDLE = 8  # messages to subscribers when nothing else is to be done, some 5 us each
@@ -45,7 +46,7 @@ def run(tables, outbox, wire, journal, policy):
                 loop["epoll_fd"],
                 wire.poll.ctypes.data,
                 CONNECTIONS_MAX,
-                0 if waits or has_quotes_due(loop) else loop["wait_ms"],
+                _wait_ms(loop, waits),
             )
             loop["ready"] = max(ready, 0)
             loop["ready_next"] = 0
@@ -96,6 +97,14 @@ def run(tables, outbox, wire, journal, policy):
             wake = Wake.PIECE
     loop["wake"] = wake
     return wake
+
+
+@inlined
+def _wait_ms(loop, waits):
+    """How long a poll may last: not at all while there is something to do in between."""
+    if loop["busy_ns"] == 1 or has_quotes_due(loop):
+        return 0
+    return min(loop["wait_ms"], TURN_WAIT_MS) if waits else loop["wait_ms"]
 
 
 @inlined

@@ -20,6 +20,7 @@ from engine.enums import (
     Reason,
     Route,
 )
+from engine.jit import JIT
 from engine.limits import OUTPUTS_MAX, SWEEP_MAX, Capacity
 from engine.outbox import allocate_outbox
 from gateway import explain
@@ -143,6 +144,7 @@ def test_the_market_that_moved_does_not_refuse_what_was_quoted() -> None:
     assert far["reason"] == Reason.PX_COLLAR
 
 
+@pytest.mark.skipif(JIT, reason="a function of the engine is replaced")
 def test_an_invariant_knows_that_nothing_is_better_than_the_quote(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

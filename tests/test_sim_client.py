@@ -24,9 +24,11 @@ SECONDS = 0.4
 RATE = 120.0
 
 
-def play(peer: Peer, habit: str, **more: Any) -> tuple[SimClient, dict[str, Any]]:
+def play(
+    peer: Peer, habit: str, seconds: float = SECONDS, **more: Any
+) -> tuple[SimClient, dict[str, Any]]:
     account = Account("127.0.0.1", peer.port, "CLIENT1", "SI", peer.begin)
-    client = sim_play.play(account, TERMS, habit, seconds=SECONDS, rate_per_s=RATE, seed=1, **more)
+    client = sim_play.play(account, TERMS, habit, seconds=seconds, rate_per_s=RATE, seed=1, **more)
     return client, sim_play.figures(client, habit)
 
 
@@ -140,7 +142,7 @@ def test_refusals_are_counted_by_reason() -> None:
 def test_numbers_that_are_given_are_used_and_corrected() -> None:
     with Peer() as peer:
         peer.next_in, peer.next_out = 40, 7
-        _, found = play(peer, "steady", next_out=3, next_in=7)
+        _, found = play(peer, "steady", 3 * SECONDS, next_out=3, next_in=7)  # it logs on twice
     assert all(141 not in m for m in peer.received)
     assert found["fills"] == found["orders"] > 0
     assert [key for key in found["refused"] if "too low, expecting n" in key]
