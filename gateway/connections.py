@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SECOND_NS = 1_000_000_000
 LINGER_NS = 2 * SECOND_NS  # for a last message to be read
-TIME_SHARE = 300  # a session has one part in so many of the engine's time for what Python does
-TIME_BURST_NS = 6 * SECOND_NS  # so much it may save up: 20 ms at once
+TIME_SHARE = 100  # a session has one part in so many of the engine's time for what Python does
+TIME_BURST_NS = 25 * SECOND_NS  # so much it may save up: 250 ms, a test suite's 500 messages
 
 log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ class Connections:
         """Python has done, or will do, something of this cost for a connection.
 
         One that asks for more than its share waits for its turn, with all that it sends: whatever a
-        client does, and however often, so few orders of others meet it that their p99 stays.
+        client does, and however often, few orders of others meet it.
         -1: nobody is connected.
         """
         if connection_id < 0:
