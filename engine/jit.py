@@ -59,17 +59,6 @@ def njit(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
 
 
-def unit(function: Callable[..., Any]) -> Any:
-    """`njit` of what several others call: compiled once, on its own, whoever calls it.
-
-    The cache looks for it by its name in its module. Its code is never put into a caller.
-    """
-    made = njit(function)
-    if JIT:
-        lean.set_apart(made)
-    return made
-
-
 def inlined(function: Callable[..., Any]) -> Any:
     """`njit` whose code is put into each caller.
 

@@ -8,7 +8,7 @@ from engine import checks, desk
 from engine.bbo import consolidate
 from engine.enums import DeskState, ExecKind, MassScope, OrderState, Reason, Route, Tif
 from engine.fills import copy_progress
-from engine.jit import inlined, njit, unit
+from engine.jit import inlined, njit
 from engine.limits import CLORDID_WORDS, ISIN_WORDS, MASS_MAX
 from engine.money import to_eur_e6
 from engine.outbox import clear
@@ -124,7 +124,7 @@ def tell_order(tables, execution, order):
 # Replace
 
 
-@unit
+@njit
 def on_replace(tables, outbox, event, ts_ns):
     """An OrderCancelReplaceRequest: all terms anew, as of a new order; the item waits again."""
     clear(outbox)
@@ -310,7 +310,7 @@ def report_on_all(outbox, event, kind, reason, ts_ns):
     return execution
 
 
-@unit
+@njit
 def on_mass_cancel(tables, outbox, event, ts_ns):
     """A piece of an OrderMassCancelRequest: at most MASS_MAX orders, then the report on all.
 

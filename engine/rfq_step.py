@@ -17,7 +17,7 @@ from engine.enums import (
     Side,
 )
 from engine.fills import firm_qty
-from engine.jit import inlined, njit, unit
+from engine.jit import inlined, njit
 from engine.limits import CLORDID_WORDS, ISIN_WORDS, QUOTE_REF_WORDS
 from engine.money import to_eur_e6
 from engine.outbox import clear, new_quote_report
@@ -29,7 +29,7 @@ from engine.zones import classify, route_of, set_thresholds
 QUOTE_RESP_ID, QUOTE_STATUS_REQ_ID = 693, 649
 
 
-@unit
+@njit
 def on_quote_event(tables, outbox, event, ts_ns, policy):
     """A QuoteRequest(R), QuoteResponse(AJ), QuoteCancel(Z) or QuoteStatusRequest(a)."""
     clear(outbox)

@@ -37,7 +37,7 @@ from engine.enums import (
 )
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
-from engine.jit import call_policy, inlined, njit, unit
+from engine.jit import call_policy, inlined, njit
 from engine.limits import ASSET_CLASSES, CLORDID_WORDS, OUTPUTS_MAX, POLICY_PARAMS, VENUES_MAX
 from engine.money import to_eur_e6
 from engine.order_life import on_cancel, on_mass_cancel, on_mass_status, on_replace, on_status
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 
-@unit
+@njit
 def on_order(tables, outbox, event, ts_ns, policy):
     """A NewOrderSingle: a fill, a desk item, a cancel (not marketable) or a reject."""
     clear(outbox)
@@ -345,7 +345,7 @@ def close_unfilled(execution, order, reason):
     copy_progress(execution, order)
 
 
-@unit
+@njit
 def on_venue_quote(tables, outbox, record, ts_ns):
     """One record of the market-data feed: the venue's book, then our own quote."""
     clear(outbox)
@@ -375,7 +375,7 @@ def on_venue_quote(tables, outbox, record, ts_ns):
         rfq.sweep(tables, outbox, ts_ns)
 
 
-@unit
+@njit
 def on_desk(tables, outbox, command, ts_ns):
     """A command from the desk: claim, quote, fill, decline, or a kill switch."""
     clear(outbox)
@@ -475,7 +475,7 @@ def goes_on(tables, outbox):
     return tables.counters[0]["sweep_at"] != 0 or outbox.counts[0]["quotes"] == OUTPUTS_MAX
 
 
-@unit
+@njit
 def on_timer(tables, outbox, ts_ns):
     """Time has passed: deadlines, mark-outs, and quotes that keep to the published hours."""
     clear(outbox)

@@ -10,7 +10,7 @@ import numpy as np
 from engine import journal as jn
 from engine import step
 from engine.enums import Reason
-from engine.jit import copy_bytes, inlined, njit, unit
+from engine.jit import copy_bytes, inlined, njit
 from engine.limits import CLORDID_SIZE_MAX
 from engine.tables import expect_order, find_order
 from gateway import echo
@@ -112,7 +112,7 @@ def _compact(connection, buffer):
     connection["rx_end"] = left
 
 
-@unit
+@njit
 def on_message(tables, outbox, wire, journal, connection_id, start, size, ts_ns, policy):
     """Do one framed message: DONE, or LEFT, untouched, to Python."""
     loop = wire.loop[0]

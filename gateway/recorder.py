@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import journal as jn
 from engine import rfq_step, staging, step
-from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word, unit
+from engine.jit import copy_bytes, get_record, inlined, njit, put_record, store_word
 from engine.limits import ECHO_TAGS_MAX
 from engine.tables import apply_row
 from gateway import echo
@@ -88,7 +88,7 @@ def note_change(wire, instrument_id):
         loop["changes"] += 1
 
 
-@unit
+@njit
 def emit(tables, outbox, wire, journal, ts_ns):
     """Journal all that the last input caused, then queue the reports to their sessions."""
     counts = outbox.counts[0]

@@ -75,8 +75,7 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             "35=D|34=1|49=CLIENT|56=SI|52=20260101-00:00:00|11=1|54=1|40=1|38=1|"
             f"48={_ISIN}|22=4|60=20260101-00:00:00|"
         )
-        size = int(w.wire.connections[0]["rx_end"])
-        inbound.on_message(w.tables, w.outbox, w.wire, w.journal, 0, 0, size, 1, w.policy.address)
+        inbound.drain(w.tables, w.outbox, w.wire, w.journal, 0, 1, w.policy.address)
 
     def request() -> None:
         w.message("35=G|34=2|49=CLIENT|56=SI|52=20260101-00:00:00|11=2|41=1|54=1|40=1|38=1|")
@@ -123,7 +122,10 @@ def steps(world: World) -> list[tuple[str, Callable[[], Any]]]:
             recorder.on_resent(w.wire, w.journal, 0, 1, raw, 64, 1))),
         ("orders", order),
         ("requests", request),
-        ("early messages", lambda: check_message(w.wire, 0, 0, raw, 0)),
+        ("early messages", lambda: (
+            inbound.on_message(
+                w.tables, w.outbox, w.wire, w.journal, 0, 0, 0, 1, w.policy.address),
+            check_message(w.wire, 0, 0, raw, 0))),
         ("desk", lambda: recorder.on_desk(
             w.tables, w.outbox, w.wire, w.journal, w.command, 1)),
         ("quotes", quotes),
@@ -158,6 +160,7 @@ def lock() -> None:
     """From now on an unexpected type is a TypeError, not a stall while an order waits."""
     for function in (
         loop.run, loop.flush_all, loop.flush, loop.make_durable, loop.hold, loop.release,
+        inbound.drain,
         inbound.on_message, requests.on_request, check_message, recorder.on_boot,
         recorder.on_table_row,
         recorder.on_session_set, recorder.on_message_in, recorder.on_message_out,

@@ -11,7 +11,6 @@ from numba.core.caching import NullCache
 from engine import lean
 from engine.jit import JIT, njit
 
-ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not JIT, reason="about the compiler")
 
 
@@ -78,64 +77,10 @@ def test_inner_functions_print_and_raise(tmp_path: Path) -> None:
         "outer(7)\n"
         "try:\n    outer(9)\nexcept ValueError as error:\n    print(error)\n"
     )
+    root = Path(__file__).resolve().parent.parent
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, str(script)], capture_output=True, text=True, timeout=300,
-            env={"PYTHONPATH": str(ROOT), "SI_CACHE_DIR": str(tmp_path)},
+            env={"PYTHONPATH": str(root), "SI_CACHE_DIR": str(tmp_path)},
         )  # fmt: skip
         assert done.stdout.split("\n") == ["7 inner", "9", ""], done.stderr
-
-
-def test_a_constant_is_any_number() -> None:
-    @uncached
-    def inner(a, b):  # type: ignore[no-untyped-def]
-        return 10 * a + b
-
-    @uncached
-    def outer(a):  # type: ignore[no-untyped-def]
-        return inner(a, 1) + inner(2, a) + inner(3, 4)
-
-    assert outer(5) == 51 + 25 + 34 and len(inner.overloads) == 1
-
-
-_UNITS = """
-import sys
-from engine.jit import njit, unit
-@unit
-def shared(a):
-    return a + 2
-@njit
-def middle(a):
-    return 10 * shared(a)
-@njit
-def first(a):
-    return middle(a) + shared(a)
-@njit
-def second(a):
-    return shared(a) - 1
-@njit
-def other(a):
-    return a
-for name in sys.argv[1:]:
-    print(globals()[name](1))
-print(sum(shared.stats.cache_misses.values()), sum(first.stats.cache_misses.values()))
-"""
-
-
-def test_a_unit_is_compiled_once_and_called_where_it_is(tmp_path: Path) -> None:
-    """Also from the cache, and where the cache has another one than a caller was compiled for."""
-    script = tmp_path / "units.py"
-    script.write_text(_UNITS)
-
-    def run(*names: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, str(script), *names], capture_output=True, text=True, timeout=300,
-            env={"PYTHONPATH": str(ROOT), "SI_CACHE_DIR": str(tmp_path)},
-        )  # fmt: skip
-        return done.stdout.split() or [done.stderr]
-
-    assert run("first", "second", "shared") == ["33", "2", "3", "1", "1"]
-    for kept in tmp_path.rglob("units.shared-*"):
-        kept.unlink()
-    assert run("other", "shared", "first", "second") == ["1", "3", "33", "2", "1", "1"]
-    assert run("second", "first") == ["2", "33", "0", "0"]
