@@ -132,12 +132,21 @@ def expect(
     if not bids or not asks:
         return Answer(Zone.NONE, "8", words="market is one-sided")
     bid, ask = max(bids), min(asks)
-    if bid > ask:
+    crossed = bid > ask
+    mrm = book.get("XETR")
+    if mrm and mrm.bid and mrm.ask and all(mrm.sizes) and mrm.bid <= mrm.ask:
+        bid, ask = mrm.bid, mrm.ask
+    elif crossed:
         return Answer(Zone.NONE, "8", words="market is crossed")
-    if limit is not None and abs(limit - (bid + ask) / 2) > (bid + ask) / 2 / 10:
-        return Answer(Zone.NONE, "8", words="price too far")
-    value = (bid + ask) / 2 * qty
+    bid = (bid / listed.tick(bid)).to_integral_value(ROUND_FLOOR) * listed.tick(bid)
+    ask = (ask / listed.tick(ask)).to_integral_value(ROUND_CEILING) * listed.tick(ask)
+    middle = (bid + ask) / 2
+    value = middle * qty
     qmin, threshold = (listed.sms * factor for factor in REGIMES[regime])
+    if crossed and not (listed.liquid and value <= threshold):
+        return Answer(Zone.NONE, "8", words="market is crossed")
+    if limit is not None and abs(limit - middle) > middle / 10:
+        return Answer(Zone.NONE, "8", words="price too far")
     if not listed.liquid:
         zone, desk = Zone.ON_REQUEST, value >= listed.lis
     elif value <= qmin:
@@ -150,16 +159,11 @@ def expect(
         zone, desk = Zone.DISCRETIONARY, True
     if desk:
         return Answer(zone, "0")
-    mrm = book.get("XETR")
-    if mrm and mrm.bid and mrm.ask and all(mrm.sizes) and mrm.bid <= mrm.ask:
-        bid, ask = mrm.bid, mrm.ask
-    bid = (bid / listed.tick(bid)).to_integral_value(ROUND_FLOOR) * listed.tick(bid)
-    ask = (ask / listed.tick(ask)).to_integral_value(ROUND_CEILING) * listed.tick(ask)
     quoted = ask if side == 1 else bid
     tick = listed.tick(quoted)
     better = quoted - tick if side == 1 else quoted + tick
-    middle = (bid + ask) / 2
-    px = better if (better >= middle if side == 1 else better <= middle) else quoted
+    inside = better >= middle if side == 1 else better <= middle
+    px = better if inside and not crossed else quoted  # firm, and no better where venues cross
     if limit is not None and (limit < px if side == 1 else limit > px):
         return Answer(zone, "4")
     return Answer(zone, "F", px)
