@@ -367,5 +367,5 @@ def table(result: dict[str, Any]) -> Table:
         )  # fmt: skip
     made.caption = f"goal: p99 at most {result['goal_p99']} times that alone"
     if (os.cpu_count() or 1) < 3:
-        made.caption += "; two cores: what misbehaves takes its time from the load's"
+        made.caption += "; two cores: what misbehaves has what the load leaves of its core"
     return made
