@@ -13,7 +13,7 @@ from gateway.errors import UserError
 #: Shown of a venue's state, with the heading of its column.
 COLUMNS = {
     "records": "records",
-    "unknown": "unknown ISIN",
+    "unknown": "ISIN?",
     "gaps": "gaps",
     "lost": "lost",
     "repeats": "repeats",
@@ -36,7 +36,13 @@ def as_dicts(tables: Tables) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """The same for people."""
-    made = Table("venue", *COLUMNS.values(), "last record (UTC)", title="Market data by venue")
+    made = Table(
+        title="Market data by venue", title_justify="left", box=None, padding=(0, 1, 0, 0),
+        caption="ISIN?: records of an instrument that is not known; last: record, UTC",
+        caption_justify="left", header_style="bold underline",
+    )  # fmt: skip
+    for heading in ("venue", *COLUMNS.values(), "last"):
+        made.add_column(heading, justify="left" if heading == "venue" else "right", no_wrap=True)
     for row in rows:
         last_s = row["last_recv_ns"] // 10**9
         last = f"{datetime.fromtimestamp(last_s, UTC):%H:%M:%S}" if last_s else "none"
