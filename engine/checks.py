@@ -3,7 +3,7 @@
 Each function answers a Reason and leaves `reason_value` and `reason_limit` in the execution.
 """
 
-from engine import risk, ticks
+from engine import pools, risk, ticks
 from engine.bbo import is_tradable
 from engine.enums import (
     AboveQuote,
@@ -40,9 +40,11 @@ def passed(execution):
 
 @inlined
 def check_kill(tables, execution, client_id):
-    """Kill switch of firm and client (RTS 6 Art 12)."""
+    """Kill switch of firm, the client's pool, and client (RTS 6 Art 12)."""
     if tables.counters[0]["kill_firm"] != 0:
         return fail(execution, Reason.KILLED_FIRM, 1, 0)
+    if pools.is_stopped(tables, client_id):
+        return fail(execution, Reason.KILLED_POOL, tables.clients[client_id]["pool"], 0)
     if tables.client_use[client_id]["killed"] != 0:
         return fail(execution, Reason.KILLED_CLIENT, client_id, 0)
     return passed(execution)

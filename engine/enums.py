@@ -175,11 +175,12 @@ class AboveQuote(IntEnum):
 
 
 class KillScope(IntEnum):
-    """What a kill switch stops; `subject` names the client or instrument."""
+    """What a kill switch stops; `subject` names the client, instrument or pool."""
 
     FIRM = 0
     CLIENT = 1
     INSTRUMENT = 2
+    POOL = 3
 
 
 class ExecKind(IntEnum):
@@ -388,3 +389,4 @@ class Reason(IntEnum):
     UNDUE_VALUE = 119
     INVARIANT = 120  # an internal check: the price
     INVARIANT_QTY = 121
+    KILLED_POOL = 122

@@ -29,7 +29,8 @@ policy_input = record(
     ("markout_fills", 4),  # how many fills that rests on
 )
 
-#: What the policy is given for one tier and asset class, `tier * ASSET_CLASSES + asset_class`.
+#: What the policy is given for one pool, tier and asset class: row
+#: `(pool * TIERS + tier) * ASSET_CLASSES + asset_class`.
 policy_rule = record(
     "given",  # 0: no rule, `params.policy_param` holds
     ("param", POLICY_PARAMS),

@@ -41,6 +41,7 @@ _U = Unit
 WORDS: dict[Reason, Words] = {
     _R.NONE: Words("", ""),
     _R.KILLED_FIRM: Words("SI-NOQUOTE-KILL", "all trading is stopped by the kill switch"),
+    _R.KILLED_POOL: Words("SI-NOQUOTE-KILL", "trading of this client's pool is stopped"),
     _R.KILLED_CLIENT: Words("SI-NOQUOTE-KILL", "trading of this client is stopped"),
     _R.KILLED_INSTRUMENT: Words(
         "SI-NOQUOTE-KILL", "trading in this instrument is stopped", 48, _U.ISIN
@@ -107,7 +108,9 @@ WORDS: dict[Reason, Words] = {
     _R.ITEM_THROUGH_LIMIT: Words("SI-DESK", "through the client's limit", 0, _U.PX, "limit"),
     _R.ITEM_NO_PX: Words("SI-DESK", "no price given or quoted", 0, _U.PX, "limit"),
     _R.UNKNOWN_ACTION: Words("SI-DESK", "no such command", 0, _U.COUNT),
-    _R.UNKNOWN_SUBJECT: Words("SI-DESK", "no such client or instrument", 0, _U.COUNT, "known"),
+    _R.UNKNOWN_SUBJECT: Words(
+        "SI-DESK", "no such client, pool or instrument", 0, _U.COUNT, "known"
+    ),
     _R.NO_QUOTE: Words("SI-NOQUOTE-WITHDRAWN", "our quote is withdrawn", 48, _U.ISIN),
     _R.CLORDID_SIZE: Words("SI-TYPE", "ClOrdID too long, in characters", 11, _U.COUNT, "limit"),
     _R.PEG: Words(

@@ -31,6 +31,7 @@ from engine.limits import (
 )
 from engine.money import fits_product, to_eur_e6
 from engine.outbox import new_quote_report
+from engine.pools import is_stopped
 from engine.report import copy_bbo, copy_instrument, copy_quote, copy_words
 from engine.risk import stop_firm
 from engine.tables import enter_given, quote_ref_slot, quote_req_slot, same_words
@@ -237,6 +238,8 @@ def stopped(tables, given):
     """Why a quote may not stand: kill switch, suspension, halt; Reason.NONE where it may."""
     if tables.counters[0]["kill_firm"] != 0:
         return Reason.KILLED_FIRM
+    if is_stopped(tables, given["client"]):
+        return Reason.KILLED_POOL
     if tables.client_use[given["client"]]["killed"] != 0:
         return Reason.KILLED_CLIENT
     if tables.positions[given["instrument"]]["killed"] != 0:

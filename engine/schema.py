@@ -10,7 +10,14 @@ import hashlib
 
 import numpy as np
 
-from engine.limits import CLORDID_WORDS, ECHO_TAGS_MAX, ISIN_WORDS, POLICY_PARAMS, QUOTE_REF_WORDS
+from engine.limits import (
+    CLORDID_WORDS,
+    ECHO_TAGS_MAX,
+    ISIN_WORDS,
+    POLICY_PARAMS,
+    POOL_NAME_WORDS,
+    QUOTE_REF_WORDS,
+)
 from engine.market_schema import bbo as bbo
 from engine.market_schema import quote as quote
 from engine.market_schema import source as source
@@ -112,6 +119,7 @@ counters = _dtype(
     "net_eur_e6",
     "loss_tripped",  # 1: the firm is over its largest loss, and was stopped for it
     "stops",  # kill switches that the engine set by itself
+    "pools",  # rows in use
 )
 
 #: Dated rules: Qmin and T as multiples of SMS.
@@ -165,7 +173,11 @@ client = _dtype(
     "orders_per_second",  # 0: none
     "credit_max_eur_e6",  # what it may owe, or be owed, for the fills of the day; 0: none
     "tier",  # 0..7
+    "pool",  # row of `pools`
 )
+
+#: A named pool of liquidity: clients by published criteria (MiFIR Art 17(1)).
+pool = _dtype(("name", POOL_NAME_WORDS), "killed")
 
 client_use = _dtype(
     "filled_eur_e6",
@@ -449,6 +461,7 @@ TABLE_DTYPES = {
     5: client,
     6: instrument,
     7: policy_rule,
+    8: pool,
 }
 
 

@@ -10,6 +10,7 @@ from engine import (
     due,
     excess,
     markouts,
+    pools,
     quoting,
     rfq,
     rfq_desk,
@@ -38,7 +39,7 @@ from engine.enums import (
 from engine.fills import apply_fill, copy_progress, firm_qty
 from engine.gate import gate
 from engine.jit import call_policy, inlined, njit
-from engine.limits import ASSET_CLASSES, CLORDID_WORDS, OUTPUTS_MAX, POLICY_PARAMS, VENUES_MAX
+from engine.limits import CLORDID_WORDS, OUTPUTS_MAX, POLICY_PARAMS, VENUES_MAX
 from engine.money import to_eur_e6
 from engine.order_life import on_cancel, on_mass_cancel, on_mass_status, on_replace, on_status
 from engine.outbox import clear, new_desk_result
@@ -311,8 +312,8 @@ def ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy):
     inputs["position_qty"] = execution["position_before"]
     inputs["recv_ns"] = ts_ns
     instrument = tables.instruments[quote["instrument"]]
-    tier = tables.clients[execution["client"]]["tier"]
-    inputs["tier"] = tier
+    client = tables.clients[execution["client"]]
+    inputs["tier"] = client["tier"]
     inputs["mrm_bid_px_e6"] = quote["mrm_bid_px_e6"]
     inputs["mrm_ask_px_e6"] = quote["mrm_ask_px_e6"]
     inputs["position_max_e6"] = instrument["position_max_e6"]
@@ -321,7 +322,7 @@ def ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy):
     for h in range(markouts.HORIZONS):
         inputs["markout_e9"][h] = markout["markout_e9"][h]
         inputs["markout_fills"][h] = markout["fills"][h]
-    rule = tables.policy_rules[tier * ASSET_CLASSES + instrument["asset_class"]]
+    rule = tables.policy_rules[pools.rule_place(client, instrument)]
     for i in range(POLICY_PARAMS):
         inputs["param"][i] = rule["param"][i] if rule["given"] != 0 else params["policy_param"][i]
     return call_policy(policy, inputs)
@@ -403,9 +404,9 @@ def on_desk(tables, outbox, command, ts_ns):
 
 @njit
 def set_kill(tables, outbox, command, result, ts_ns):
-    """Stop or resume the firm, a client or an instrument (RTS 6 Art 12), and what they quote.
+    """Stop or resume the firm, a pool, a client or an instrument (RTS 6 Art 12).
 
-    A client's switch does nothing to the public quotes; the firm's goes through them in pieces.
+    A pool's and a client's do nothing to the public quotes; the firm's goes through them in pieces.
     """
     stop = 1 if command["action"] == DeskAction.KILL else 0
     subject = command["subject"]
@@ -419,6 +420,11 @@ def set_kill(tables, outbox, command, result, ts_ns):
         if subject < 0 or subject >= counters["clients"]:
             return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, counters["clients"])
         tables.client_use[subject]["killed"] = stop
+        return Reason.NONE
+    if command["scope"] == KillScope.POOL:
+        if subject < 0 or subject >= counters["pools"]:
+            return desk.fail_result(result, Reason.UNKNOWN_SUBJECT, subject, counters["pools"])
+        tables.pools[subject]["killed"] = stop
         return Reason.NONE
     if command["scope"] == KillScope.INSTRUMENT:
         if subject < 0 or subject >= counters["instruments"]:

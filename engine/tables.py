@@ -20,6 +20,7 @@ from engine.limits import (
     INT64_MAX,
     ISIN_WORDS,
     MARKOUT_NS_MAX,
+    POOLS,
     QUOTE_REF_WORDS,
     SMS_E6_MAX,
     TICK_BANDS,
@@ -34,7 +35,7 @@ from engine.limits import (
 
 REGIMES_MAX = 8
 ECHO_ROW = 8 + ECHO_SIZE_MAX
-PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT, POLICY_RULE = range(1, 8)
+PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT, POLICY_RULE, POOL = range(1, 9)
 
 
 class Tables(Handle):
@@ -46,6 +47,7 @@ class Tables(Handle):
     ticks: Any
     venues: Any
     clients: Any
+    pools: Any  # a row from outside keeps the kill switch that it has
     instruments: Any
     staged: Any  # the next `instruments`, see engine.staging
     venue_books: Any  # instrument * VENUES_MAX + venue
@@ -61,7 +63,7 @@ class Tables(Handle):
     replaced: Any  # ClOrdIDs that orders had before they were replaced
     echoes: Any  # uint8[desk_items, ECHO_ROW]: a size word, then bytes that only the gateway reads
     given_quotes: Any
-    policy_rules: Any  # tier * ASSET_CLASSES + asset_class
+    policy_rules: Any  # (pool * TIERS + tier) * ASSET_CLASSES + asset_class
     volatility: Any
     markouts: Any
     marked_fills: Any  # a ring
@@ -88,6 +90,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         ticks=np.zeros(TICK_ROWS, schema.tick_row),
         venues=np.zeros(VENUES_MAX, schema.venue),
         clients=np.zeros(capacity.clients, schema.client),
+        pools=np.zeros(POOLS, schema.pool),
         instruments=np.zeros(capacity.instruments, schema.instrument),
         staged=np.zeros(capacity.instruments, schema.instrument),
         venue_books=np.zeros(capacity.instruments * VENUES_MAX, schema.venue_book),
@@ -103,7 +106,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         replaced=np.zeros(capacity.replaced, schema.replaced),
         echoes=np.zeros((capacity.desk_items, ECHO_ROW), np.uint8),
         given_quotes=np.zeros(capacity.given_quotes, schema.given_quote),
-        policy_rules=np.zeros(TIERS * ASSET_CLASSES, schema.policy_rule),
+        policy_rules=np.zeros(POOLS * TIERS * ASSET_CLASSES, schema.policy_rule),
         volatility=np.zeros(capacity.instruments, schema.volatility),
         markouts=np.zeros(capacity.clients, schema.markout),
         marked_fills=np.zeros(capacity.marked_fills, schema.marked_fill),
@@ -312,6 +315,9 @@ def apply_row(tables, table_id, index, buffer, offset):
             enter_isin(tables, isin, index)
     elif table_id == POLICY_RULE:
         get_record(tables.policy_rules[index], buffer, offset)
+    elif table_id == POOL:
+        get_record(tables.pools[index], buffer, offset)
+        counters["pools"] = max(counters["pools"], index + 1)
 
 
 @njit
@@ -381,6 +387,7 @@ def outside_table(tables: Tables, table_id: int) -> Any:
         tables.clients,
         tables.instruments,
         tables.policy_rules,
+        tables.pools,
     )[table_id - 1]
 
 
@@ -391,8 +398,10 @@ def check_row(tables: Tables, table_id: int, index: int, row: Any) -> None:
         raise ValueError(f"row {index} of table {table_id}: it has {len(table)} rows")
     if table_id == PARAMS:
         check_params(row)
-    if table_id == CLIENT and not 0 <= row["tier"] < TIERS:
-        raise ValueError(f"tier {row['tier']} is not within 0..{TIERS - 1}")
+    if table_id == CLIENT:
+        for field, count in (("tier", TIERS), ("pool", POOLS)):
+            if not 0 <= row[field] < count:
+                raise ValueError(f"{field} {row[field]} is not within 0..{count - 1}")
     if table_id == INSTRUMENT:
         check_instruments(np.asarray(row).reshape(1))
         known = int(find_instrument(tables, row["isin"]))
@@ -423,6 +432,7 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("ticks", tables.ticks),
         ("venues", tables.venues),
         ("clients", tables.clients[:clients]),
+        ("pools", tables.pools[: int(counters["pools"])]),
         ("instruments", tables.instruments[:instruments]),
         ("venue_books", tables.venue_books[: instruments * VENUES_MAX]),
         ("venue_states", tables.venue_states),

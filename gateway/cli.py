@@ -120,17 +120,23 @@ def explain(
     from gateway import explain_quotes as module
     from gateway import journal_schema
     from gateway.explain import venue_names
+    from gateway.pools import Members
 
     with friendly():
         journal_schema.check(directory / "journal")
         rows = module.find(directory / "journal", order)
+        members = Members(directory / "journal")
         if as_json:
-            print(json.dumps([module.as_dict(row) for row in rows]))
+            print(json.dumps([
+                module.as_dict(row) | {"pool": members.pool_of(row) or None} for row in rows
+            ]))  # fmt: skip
         elif rows:
             venues = venue_names(directory / "journal")
             for row in rows:
                 first, *rest = module.in_words(row, venues)
                 out.print(f"[bold]{first}[/]")
+                if pool := members.pool_of(row):
+                    out.print(f"  client's pool: {pool}", markup=False)
                 for line in rest:
                     out.print(f"  {line}", markup=False)
         if not rows:
@@ -264,10 +270,11 @@ def kill(
     directory: Directory,
     client: Annotated[str, typer.Option(help="Only this client.")] = "",
     isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    pool: Annotated[str, typer.Option(help="Only this pool's clients.")] = "",
     trader: Trader = "desk",
 ) -> None:
-    """Stop trading: of the firm, a client or an instrument."""
-    _switch(directory, "KILL", client, isin, trader)
+    """Stop trading: of the firm, a pool, a client or an instrument."""
+    _switch(directory, "KILL", client, isin, trader, pool)
 
 
 @desk.command()
@@ -275,10 +282,11 @@ def resume(
     directory: Directory,
     client: Annotated[str, typer.Option(help="Only this client.")] = "",
     isin: Annotated[str, typer.Option(help="Only this instrument.")] = "",
+    pool: Annotated[str, typer.Option(help="Only this pool's clients.")] = "",
     trader: Trader = "desk",
 ) -> None:
     """Lift a kill switch."""
-    _switch(directory, "RESUME", client, isin, trader)
+    _switch(directory, "RESUME", client, isin, trader, pool)
 
 
 @desk.command()
@@ -325,12 +333,13 @@ def venues(directory: Directory, as_json: AsJson = False) -> None:
 
 
 def _switch(
-    directory: Path, action: str, client: str, isin: str, trader: str, **fields: Any
-) -> None:
+    directory: Path, action: str, client: str, isin: str, trader: str, pool: str = "",
+    **fields: Any,
+) -> None:  # fmt: skip
     from gateway.desk_view import subject_of
 
     with friendly():
-        scope, subject, name = subject_of(directory / "journal", client, isin)
+        scope, subject, name = subject_of(directory / "journal", client, isin, pool)
     done = f"{action.lower()}: {name}"
     _act(directory, action, trader, done, scope=scope, subject=subject, **fields)
 

@@ -99,13 +99,15 @@ def rules(directory: Directory, as_json: AsJson = False) -> None:
             print(json.dumps(answer))
             return
         out.print(f"policy {answer['policy']}, without a rule {answer['default']}")
-        _show("rule", ("tier", "group", "param", "by", "approved_by"), answer["rules"])
-        _show("waits for approval", ("id", "tier", "group", "param", "by"), answer["pending"])
+        what = ("pool", "tier", "group", "param", "by")
+        _show("rule", (*what, "approved_by"), answer["rules"])
+        _show("waits for approval", ("id", *what), answer["pending"])
 
 
 @policy.command("set")
 def set_(
     directory: Directory,
+    pool: Annotated[str, typer.Option(help="One of `si risk pools`, or * for all.")] = "*",
     tier: Annotated[str, typer.Option(help="0 to 7, or * for all clients.")] = "*",
     group: Annotated[str, typer.Option(help="share, etf, ...; * for all instruments.")] = "*",
     param: ParamOption = None,
@@ -116,7 +118,7 @@ def set_(
     """Give the policy of a running engine other parameters, or ask for approval to do so."""
     if (param is None) != default:
         raise typer.BadParameter("give the parameters with --param, or --default to have none")
-    asked = {"tier": int(tier) if tier.isdecimal() else tier, "group": group}
+    asked = {"pool": pool, "tier": int(tier) if tier.isdecimal() else tier, "group": group}
     answer = _ask(directory, "set", by, **asked, param=param)
     if as_json:
         print(json.dumps(answer))
@@ -159,7 +161,7 @@ def _ask(directory: Path, verb: str, by: str, **fields: Any) -> dict[str, Any]:
 def _tell_set(answer: dict[str, Any]) -> None:
     change = answer["set"]
     param = "quoting.policy_param" if change["param"] is None else change["param"]
-    out.print(f"tier {change['tier']}, group {change['group']}: {param}")
+    out.print(f"pool {change['pool']}, tier {change['tier']}, group {change['group']}: {param}")
     out.print("it holds for this journal; write it into si.toml to keep it")
 
 

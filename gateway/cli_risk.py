@@ -1,4 +1,4 @@
-"""`si risk`: P&L and exposure of a running engine, and the published tiers of clients."""
+"""`si risk`: P&L and exposure of a running engine, the published tiers and pools of clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.cli_common import AsJson, friendly, out
 if TYPE_CHECKING:
     from gateway.risk_config import Tier
 
-risk = typer.Typer(no_args_is_help=True, help="What protects the firm: P&L, limits, tiers.")
+risk = typer.Typer(no_args_is_help=True, help="What protects the firm: P&L, limits, tiers, pools.")
 
 Directory = Annotated[Path, typer.Argument(help="Folder with si.toml.", metavar="DIR")]
 
@@ -55,6 +55,40 @@ def tiers(directory: Directory, as_json: AsJson = False) -> None:
             out.print(
                 "no tiers: add [[tiers]] with tier, name and criteria to si.toml", markup=False
             )
+
+
+@risk.command()
+def pools(directory: Directory, as_json: AsJson = False) -> None:
+    """The pools of liquidity, with criteria and kill switches, as they can be published."""
+    from gateway import config as configuration
+
+    with friendly():
+        config = configuration.load(directory)
+        stopped = _stopped_pools(directory)
+        if as_json:
+            found = [one.model_dump() | {"killed": stopped.get(one.name)} for one in config.pools]
+            print(json.dumps({"mic": config.firm.mic, "pools": found}))
+            return
+        table = Table(box=box.SIMPLE)
+        for name in ("pool", "criteria", "trading"):
+            table.add_column(name, overflow="fold")
+        words = {None: "not in a running engine", True: "stopped", False: "open"}
+        for pool in config.pools:
+            trading = words[stopped.get(pool.name)]
+            table.add_row(escape(pool.name), escape(pool.criteria), trading)
+        out.print(table, soft_wrap=False)
+
+
+def _stopped_pools(directory: Path) -> dict[str, bool]:
+    """Of each pool of a running engine, whether it is stopped; nothing where none is running."""
+    from gateway.control import ask
+    from gateway.errors import UserError
+
+    try:
+        stopped: dict[str, bool] = ask(directory, {"risk": True})["risk"]["pools"]
+    except UserError:
+        return {}
+    return stopped
 
 
 def _as_dict(tier: Tier) -> dict[str, Any]:
@@ -129,6 +163,8 @@ def _stops(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["stopped"]:
         lines.append("all trading is stopped: `si desk resume` lifts it")
+    if stopped := [name for name, killed in found["pools"].items() if killed]:
+        lines.append(f"stopped pools: {', '.join(stopped)}")
     if found["stopped_clients"]:
         lines.append(f"stopped clients: {', '.join(found['stopped_clients'])}")
     if found["stops"]:

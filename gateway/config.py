@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.limits import TIERS, Capacity
+from engine.limits import POOLS, TIERS, Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
 from gateway.policy_config import Param, PolicySettings
+from gateway.pools import MAIN, Pool, PoolName, check_pools
 from gateway.publish.settings import Publication
 from gateway.risk_config import LimitFields, Risk, Tier, TierNumber, check_tiers
 from gateway.session_settings import Name, Session, check_together
@@ -159,6 +160,7 @@ class Client(LimitFields):
 
     name: Name
     tier: TierNumber = 0
+    pool: PoolName | None = None  # the first one
 
 
 class Fix(Section):
@@ -201,6 +203,7 @@ class Config(Section):
     rfq: Rfq = Rfq()
     risk: Risk = Risk()
     tiers: Annotated[list[Tier], Field(max_length=TIERS)] = []
+    pools: Annotated[list[Pool], Field(min_length=1, max_length=POOLS)] = [MAIN]
     clients: Annotated[list[Client], Field(min_length=1, max_length=1024)]
     fix: Fix
     feed: Feed = Feed()
@@ -214,6 +217,11 @@ class Config(Section):
         if len(set(names)) != len(names):
             raise ValueError("clients: a name is used twice")
         check_tiers(self.tiers, [(client.name, client.tier) for client in self.clients])
+        check_pools(
+            self.pools,
+            [(client.name, client.pool) for client in self.clients],
+            [rule.pool for rule in self.policy.rule],
+        )
         check_together(self.fix.sessions, names)
         return self
 

@@ -10,6 +10,7 @@ from engine import journal as jn
 from engine import schema, tables
 from engine.enums import DeskState, KillScope, OrdType, Side, Tif, Zone
 from engine.schema import unpack
+from gateway import pools
 from gateway.desk_reader import DeskError, DeskQueue
 from gateway.explain import money, px
 from gateway.instrument_rows import KINDS, InstrumentRows
@@ -86,11 +87,16 @@ def _quoted(item: dict[str, Any]) -> str:
     return " / ".join(filter(None, (item["quote_px"], item["quote_offer_px"])))
 
 
-def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, str]:
+def subject_of(journal: Path, client: str, isin: str, pool: str) -> tuple[KillScope, int, str]:
     """What a kill switch is about: scope, row, name. Raises DeskError for an unknown name."""
-    if not client and not isin:
+    given = [name for name in (client, isin, pool) if name]
+    if not given:
         return KillScope.FIRM, 0, "the whole firm"
-    wanted, found = client or isin, None
+    if len(given) > 1:
+        raise DeskError("name a client, an instrument or a pool, one of them")
+    if pool:
+        return KillScope.POOL, _pool_row(journal, pool), f"pool {pool}"
+    [wanted], found = given, None
     rows = InstrumentRows()
     for frame in Reader(journal, kinds=KINDS).poll():
         if isin:
@@ -105,3 +111,13 @@ def subject_of(journal: Path, client: str, isin: str) -> tuple[KillScope, int, s
         raise DeskError(f"no {'client' if client else 'instrument'} {wanted!r} in {journal}")
     scope = KillScope.CLIENT if client else KillScope.INSTRUMENT
     return scope, found, wanted
+
+
+def _pool_row(journal: Path, wanted: str) -> int:
+    """Row of a pool. Raises DeskError with the names there are."""
+    names = pools.Members(journal).names
+    for row, name in names.items():
+        if name == wanted:
+            return row
+    known = ", ".join(names.values()) or "none yet"
+    raise DeskError(f"no pool {wanted!r} in {journal}: there are {known}")

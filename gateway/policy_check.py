@@ -183,7 +183,7 @@ def _judge_answers(
     if engine["differing"]:
         _note(
             report, "depends on who the client is", f"{engine['differing']} orders answered "
-            "differently when two clients of one tier change places",
+            "differently when two clients of one pool and tier change places",
             first=engine["first_difference"],
         )  # fmt: skip
 

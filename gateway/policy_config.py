@@ -33,8 +33,9 @@ class _Section(BaseModel):
 
 
 class PolicyRule(_Section):
-    """Parameters for a tier of clients and a group of instruments; `"*"`: for all of them."""
+    """Parameters for a pool and tier of clients and a group of instruments; `"*"`: for all."""
 
+    pool: str = "*"
     tier: Tier | Literal["*"] = "*"
     group: Literal["*", "share", "depositary_receipt", "etf", "certificate", "other"] = "*"
     param: Param

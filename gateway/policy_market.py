@@ -90,7 +90,7 @@ def _is_sound(answer: Answer) -> bool:
 
 
 def _world(policy: Policy, param: list[int]) -> tables.Tables:
-    """One liquid share, two clients of one tier, everything measured that a policy may ask for."""
+    """One liquid share, two clients of one pool and tier, everything measured."""
     state = tables.allocate(Capacity(2, 2, 2 * ORDERS, 2, 2, 4 * ORDERS))
     for index, row in enumerate(regimes.regime_rows()):
         tables.set_row(state, tables.REGIME, index, row)

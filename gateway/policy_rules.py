@@ -1,13 +1,13 @@
 """Which parameters the policy is given for which clients and instruments, and who changes that.
 
-One row for each tier and asset class; where none is given `quoting.policy_param` holds. Rules are
-set in si.toml, in the order of the file, a later one over an earlier one. Requests on the desk's
-socket change them while the engine runs, `{"policy": VERB, "by": NAME, ...}`:
+One row for each pool, tier and asset class; where none is given `quoting.policy_param` holds. Rules
+are set in si.toml, in the order of the file, a later one over an earlier one. Requests on the
+desk's socket change them while the engine runs, `{"policy": VERB, "by": NAME, ...}`:
 
 | verb | besides | |
 |---|---|---|
 | rules | | what holds, and what waits for approval |
-| set | `tier`, `group`, `param` | `param` null: `quoting.policy_param` holds again |
+| set | `pool`, `tier`, `group`, `param` | `param` null: `quoting.policy_param` holds again |
 | approve, refuse | `id` | of a change that waits |
 
 With `approvals = 2` a change waits until somebody else approves it. What waits is in memory only: a
@@ -18,6 +18,7 @@ own policy settings change.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ import structlog
 from pydantic import ValidationError
 
 from engine import schema, tables
-from engine.limits import ASSET_CLASSES, POLICY_PARAMS, TIERS
+from engine.limits import ASSET_CLASSES, POLICY_PARAMS, POOLS, TIERS
+from gateway import pools
 from gateway.config import Config, ConfigError
 from gateway.errors import UserError
 from gateway.policy_config import ALL, GROUPS, PolicyRule
@@ -47,6 +49,7 @@ class Change(NamedTuple):
     """A change that waits for a second person; `param` None: the rule goes."""
 
     number: int
+    pool: str
     tier: int | str
     group: str
     param: list[int] | None
@@ -63,16 +66,20 @@ def filled(param: list[int]) -> list[int]:
     return [*param, *([0] * POLICY_PARAMS)][:POLICY_PARAMS]
 
 
-def places(tier: int | str, group: str) -> list[int]:
-    """Rows of a tier, or of all, and a group, or all."""
+def places(rows: Iterable[int], tier: int | str, group: str) -> list[int]:
+    """Rows of pools (by their own rows), of a tier, or of all, and of a group, or all."""
     tiers = range(TIERS) if tier == ALL else [int(tier)]
     groups = range(ASSET_CLASSES) if group == ALL else [GROUPS[group]]
-    return [t * ASSET_CLASSES + g for t in tiers for g in groups]
+    return [(p * TIERS + t) * ASSET_CLASSES + g for p in rows for t in tiers for g in groups]
 
 
 def fingerprint(config: Config, source_hash: int) -> int:
-    """A number, never 0, that changes with the policy and with what si.toml says of its rules."""
-    said = repr((source_hash, config.quoting.policy_param, config.policy.rule))
+    """A number, never 0, that changes with the policy and with what si.toml says of its rules.
+
+    With the pools too: a rule for all of them is a row of each.
+    """
+    names = [pool.name for pool in config.pools]
+    said = repr((source_hash, config.quoting.policy_param, config.policy.rule, names))
     return 1 | int.from_bytes(hashlib.sha256(said.encode()).digest()[:7], "little")
 
 
@@ -82,13 +89,13 @@ def configure(server: Server, now_ns: int) -> None:
     Comes before the parameters, which remember the fingerprint. Raises ConfigError.
     """
     config = server.config
-    rows = np.zeros(TIERS * ASSET_CLASSES, schema.policy_rule)
+    rows = np.zeros(POOLS * TIERS * ASSET_CLASSES, schema.policy_rule)
     try:
         param = config.quoting.policy_param
         check_params(server.policy, param, "quoting.policy_param", exact=False)
         for number, rule in enumerate(config.policy.rule):
             check_params(server.policy, rule.param, f"policy.rule {number + 1}")
-            for place in places(rule.tier, rule.group):
+            for place in places(pools.rows_of(server.tables, rule.pool), rule.tier, rule.group):
                 rows[place] = _row(rule.param, CONFIG, "")
     except PolicyError as error:
         raise ConfigError(f"{error}. `si policy list` has the limits.") from error
@@ -101,7 +108,7 @@ def configure(server: Server, now_ns: int) -> None:
 
 
 def count(table: tables.Tables) -> int:
-    """Tiers and asset classes that have a rule."""
+    """Pools, tiers and asset classes that have a rule."""
     return int(np.count_nonzero(table.policy_rules["given"]))
 
 
@@ -136,13 +143,16 @@ class PolicyRules:
     def _rules(self, request: dict[str, Any]) -> Answer:
         server = self.server
         groups = {number: name for name, number in GROUPS.items()}
+        names = pools.names(server.tables)
         rules = []
-        for place, row in enumerate(server.tables.policy_rules):
-            tier, group = divmod(place, ASSET_CLASSES)
-            if row["given"] and group in groups:
+        for place in np.flatnonzero(server.tables.policy_rules["given"]).tolist():
+            row = server.tables.policy_rules[place]
+            pool, tier = divmod(place // ASSET_CLASSES, TIERS)
+            group = place % ASSET_CLASSES
+            if group in groups:
                 rules.append({
-                    "tier": tier, "group": groups[group], "param": row["param"].tolist(),
-                    "by": schema.unpack(row["by"]),
+                    "pool": names[pool], "tier": tier, "group": groups[group],
+                    "param": row["param"].tolist(), "by": schema.unpack(row["by"]),
                     "approved_by": schema.unpack(row["approved_by"]),
                 })  # fmt: skip
         return {
@@ -165,7 +175,7 @@ class PolicyRules:
 
     def _read(self, request: dict[str, Any]) -> Change:
         by = _name(request)
-        asked = {key: request[key] for key in ("tier", "group") if key in request}
+        asked = {key: request[key] for key in ("pool", "tier", "group") if key in request}
         given = request.get("param")
         try:
             rule = PolicyRule(**asked, param=[] if given is None else given)
@@ -174,11 +184,12 @@ class PolicyRules:
             raise UserError(
                 f"{problem['loc'][0]} {problem['input']!r}: {problem['msg']}"
             ) from error
+        pools.rows_of(self.server.tables, rule.pool)  # or it is refused
         if given is not None:
             check_params(self.server.policy, rule.param, "param")
         param = None if given is None else rule.param
         self.last += 1
-        return Change(self.last, rule.tier, rule.group, param, by)
+        return Change(self.last, rule.pool, rule.tier, rule.group, param, by)
 
     def _waiting(self, request: dict[str, Any]) -> Change:
         number = request["id"]
@@ -204,7 +215,8 @@ class PolicyRules:
         """Every row in the journal and in force, between two orders."""
         server, row = self.server, _row(change.param, change.by, approved_by)
         now_ns = server.now_ns()
-        for place in places(change.tier, change.group):
+        rows = pools.rows_of(server.tables, change.pool)
+        for place in places(rows, change.tier, change.group):
             server.put_row(tables.POLICY_RULE, place, row, now_ns)
         log.info("policy rule set", approved_by=approved_by, **change.as_dict())
         return {"set": change.as_dict(), "approved_by": approved_by}

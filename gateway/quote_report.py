@@ -72,7 +72,9 @@ for _reason in Reason:
         if WORDS[_reason].prefix.startswith(_start):
             _REQUEST_REJECT[_reason] = _code
             _ACK_REJECT[_reason] = _ack
-for _reason in (Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT):
+for _reason in (
+    Reason.KILLED_FIRM, Reason.KILLED_POOL, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT,
+):  # fmt: skip
     _REQUEST_REJECT[_reason] = 99
 _REQUEST_REJECT[Reason.DESK_DECLINED] = 10
 

@@ -9,6 +9,7 @@ import structlog
 
 from engine import schema
 from engine.enums import KillScope
+from gateway import pools
 
 if TYPE_CHECKING:
     from engine.tables import Tables
@@ -21,7 +22,7 @@ ROWS_MAX = 100  # of the positions, the largest; the answer is one datagram
 def view(tables: Tables) -> dict[str, Any]:
     """P&L and exposure in EUR, the limits, what is stopped, and the largest positions.
 
-    Amounts are `_e6`; a limit of 0 is none.
+    Amounts are `_e6`; a limit of 0 is none; `pools` says of each whether it is stopped.
     """
     counters, params = tables.counters[0], tables.params[0]
     count = int(counters["instruments"])
@@ -37,6 +38,7 @@ def view(tables: Tables) -> dict[str, Any]:
     return {
         **{name: int(counters[name]) for name in ("pnl_eur_e6", "gross_eur_e6", "net_eur_e6")},
         "stopped": bool(counters["kill_firm"]),
+        "pools": pools.stopped(tables),
         "stopped_clients": [
             schema.unpack([tables.clients[row]["name"]])
             for row in np.flatnonzero(clients["killed"]).tolist()

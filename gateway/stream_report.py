@@ -12,6 +12,7 @@ from engine.enums import QuoteState, Reason
 from engine.jit import copy_bytes, njit
 from engine.limits import ISIN_WORDS
 from engine.money import fits_product
+from engine.pools import is_stopped
 from engine.reasons import WORDS
 from gateway.fix_write import (
     SOH,
@@ -81,7 +82,8 @@ _T279 = fix_bytes("|279=")
 _TEXTS = np.zeros((128, 64), np.uint8)
 _TEXT_SIZES = np.zeros(128, np.int64)
 for _reason in (
-    Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT, Reason.BBO_EMPTY,
+    Reason.KILLED_FIRM, Reason.KILLED_POOL, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT,
+    Reason.BBO_EMPTY,
     Reason.BBO_ONE_SIDED, Reason.BBO_STALE, Reason.BBO_CROSSED, Reason.NO_QUOTE,
     Reason.CLOSED, Reason.HALTED, Reason.QUOTE_FAR, Reason.SUSPENDED_HALT,
     Reason.SUSPENDED_MARKET_MAKING, Reason.SUSPENDED_UNDERLYINGS, Reason.SUSPENDED_SHORT_SELLING,
@@ -94,7 +96,7 @@ for _reason in (
 
 #: Plain numbers: compiled code cannot answer a member here and a field there.
 _LIVE, _NO_MARKET, _NO_QUOTE = int(Reason.NONE), int(Reason.BBO_EMPTY), int(Reason.NO_QUOTE)
-_KILLED = int(Reason.KILLED_FIRM)
+_KILLED, _KILLED_POOL = int(Reason.KILLED_FIRM), int(Reason.KILLED_POOL)
 _KILLED_CLIENT, _KILLED_INSTRUMENT = int(Reason.KILLED_CLIENT), int(Reason.KILLED_INSTRUMENT)
 
 
@@ -103,6 +105,8 @@ def withdrawal(tables, client, instrument_id):
     """The Reason that a client sees no quote of ours for, NONE where it is live."""
     if tables.counters[0]["kill_firm"] != 0:
         return _KILLED
+    if is_stopped(tables, client):
+        return _KILLED_POOL
     if tables.client_use[client]["killed"] != 0:
         return _KILLED_CLIENT
     if tables.positions[instrument_id]["killed"] != 0:

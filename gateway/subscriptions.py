@@ -357,7 +357,7 @@ class Subscriptions:
     # --- kill switch --------------------------------------------------------------------------
 
     def on_kill_switch(self, scope: int, subject: int) -> None:
-        """The kill switch of the firm, a client or an instrument was set or lifted."""
+        """The kill switch of the firm, a pool, a client or an instrument was set or lifted."""
         owner = self.owner
         tables, wire = owner.tables, owner.wire
         if scope == KillScope.INSTRUMENT:
@@ -367,10 +367,15 @@ class Subscriptions:
         owner.make_room()
         for session_id in wire.streaming[: int(wire.loop[0]["streams"])].tolist():
             client = int(wire.sessions[session_id]["client"])
+            pool = int(tables.clients[client]["pool"])
             if scope == KillScope.CLIENT and client != subject:
+                continue
+            if scope == KillScope.POOL and pool != subject:
                 continue
             if tables.counters[0]["kill_firm"]:
                 self._cancel_all(session_id, Reason.KILLED_FIRM)
+            elif tables.pools[pool]["killed"]:
+                self._cancel_all(session_id, Reason.KILLED_POOL)
             elif tables.client_use[client]["killed"]:
                 self._cancel_all(session_id, Reason.KILLED_CLIENT)
             quote_stream.walk(wire, session_id)

@@ -48,6 +48,7 @@ approvals = 1               # 2: a rule changed by `si policy set` waits for a s
 # vol_half_life_ms = 60000
 
 # [[policy.rule]]           # other parameters than policy_param; a later rule holds over an earlier
+# pool = "retail"           # of the clients; left out: all
 # tier = 1                  # of the clients; left out: all
 # group = "etf"             # share, depositary_receipt, etf, certificate, other; left out: all
 # param = [2]
@@ -130,6 +131,7 @@ fills_max = 0               # fills of the day (MiFIR Art 17(2))
 # orders_per_second = 0     # orders, replacements and quote requests
 # credit_eur = 0            # what it may owe, or be owed, for the fills of the day
 tier = 0                    # 0 to 7: which policy rules and default limits hold
+# pool = "retail"           # one of [[pools]]; left out: the first
 
 [[clients]]
 name = "client2"
@@ -150,6 +152,10 @@ order_max_eur = 1_000_000
 # name = "professional"
 # criteria = "Professional clients (MiFID II Annex II) with a clearing agreement."
 # order_max_eur = 1_000_000     # and the other limits of a client
+
+# [[pools]]                     # who has access to what, at most 8: `si risk pools DIR`
+# name = "retail"               # without any: one pool, "main", with all clients
+# criteria = "Clients who act for retail investors, on application."
 
 [feed]
 host = "127.0.0.1"

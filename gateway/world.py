@@ -15,7 +15,7 @@ import numpy as np
 from engine import regimes, schema, tables
 from engine.enums import AboveQuote, PegMid, Route
 from engine.limits import VENUES_MAX
-from gateway import policy_rules
+from gateway import policy_rules, pools
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.risk_config import Risk, limits_of
@@ -39,6 +39,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     before = int(server.tables.params[0]["snapshot_configured"])
     loaded = None if configured or active else read_instruments(config)
     _put_rules(server, now_ns)
+    pools.configure(server, now_ns)
     policy_rules.configure(server, now_ns)
     _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
@@ -192,6 +193,7 @@ def _put_clients(server: Server, now_ns: int) -> None:
         row["orders_per_second"] = limits.orders_per_second
         row["credit_max_eur_e6"] = _e6(limits.credit_eur)
         row["tier"] = config.tier
+        [row["pool"]] = pools.rows_of(server.tables, config.pool or server.config.pools[0].name)
         index = client_id(server, config.name)
         if index < 0:
             index = int(server.tables.counters[0]["clients"])

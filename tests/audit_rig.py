@@ -94,6 +94,7 @@ class Day:
             self.put(tables.TICK, index, row, ts_ns)
         for table_id, rows in (
             (tables.VENUE, [{"mic": mic} for mic in self.world.venues]),
+            (tables.POOL, [{"name": pool} for pool in self.world.pools]),
             (tables.CLIENT, self.world.clients),
             (tables.INSTRUMENT, self.world.instruments),
         ):

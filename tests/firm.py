@@ -33,7 +33,8 @@ REGIME = {
     "qmin_bps": 10_000,
     "threshold_bps": 20_000,
 }
-CLIENT = {"name": "client", "order_max_eur_e6": 0, "day_max_eur_e6": 0, "fills_max": 0}
+CLIENT = {"name": "client", "pool": 0}
+CLIENT |= {"order_max_eur_e6": 0, "day_max_eur_e6": 0, "fills_max": 0}
 INSTRUMENT: dict[str, Any] = {
     "isin": "DE0007164600",
     "currency": "EUR",
@@ -62,6 +63,7 @@ def firm(
         params=PARAMS | (params or {}),
         regimes=regimes or [REGIME],
         venues=["XETR", "CEUX"],
+        pools=["main"],
         clients=[CLIENT],
         instruments=[INSTRUMENT | (instrument or {})],
         mids_e6=[20 * E6],

@@ -45,7 +45,7 @@ DeskState = IntEnum(
     "DeskState", "NONE QUEUED CLAIMED QUOTED FILLED DECLINED CANCELLED EXPIRED", start=0
 )
 DeskAction = IntEnum("DeskAction", "CLAIM QUOTE FILL DECLINE KILL RESUME")
-KillScope = IntEnum("KillScope", "FIRM CLIENT INSTRUMENT", start=0)
+KillScope = IntEnum("KillScope", "FIRM CLIENT INSTRUMENT POOL", start=0)
 Kind = IntEnum(
     "Kind",
     "NEW FILL CANCELLED REJECTED EXPIRED STATUS CANCEL_REJECTED DESK_QUOTE "
@@ -68,7 +68,7 @@ _REASONS = (
 )
 #: Those about quotes on request begin at 80; orders of this oracle can only get one of them.
 _NUMBERED = [(name, number) for number, name in enumerate(_REASONS.split())]
-Reason = IntEnum("Reason", [*_NUMBERED, ("QUOTE_UNKNOWN", 85)])
+Reason = IntEnum("Reason", [*_NUMBERED, ("QUOTE_UNKNOWN", 85), ("KILLED_POOL", 122)])
 
 #: Why an order cannot be answered, and why our quote is withdrawn, by the state of the BBO.
 BBO_REASON = {
@@ -182,6 +182,7 @@ class Oracle:
         self.regimes: dict[int, Row] = {}
         self.venues: dict[int, str] = {}
         self.clients: dict[int, Row] = {}
+        self.pools: dict[int, Row] = {}
         self.instruments: dict[int, Row] = {}
         self.books: dict[int, dict[int, Row]] = {}  # instrument, venue
         self.quotes: dict[int, Row] = {}
@@ -213,6 +214,9 @@ class Oracle:
         self.clients[index] = fields
         fresh = {"filled_eur_e6": 0, "fills": 0, "orders": 0, "killed": 0}
         self.client_use.setdefault(index, fresh)
+
+    def set_pool(self, index: int, name: str) -> None:
+        self.pools[index] = {"name": name, "killed": 0}
 
     def set_instrument(self, index: int, **fields: Any) -> None:
         self.instruments[index] = fields
@@ -373,6 +377,7 @@ class Oracle:
         return {
             "positions": self.positions,
             "client_use": self.client_use,
+            "pools": self.pools,
             "quotes": self.quotes,
             "orders": [{name: order[name] for name in ORDER_FIELDS} for order in self.orders],
             "desk_items": [{name: item[name] for name in ITEM_FIELDS} for item in self.items],
@@ -607,6 +612,8 @@ class Oracle:
 
     def _client_checks(self, order: Row) -> Iterator[Check]:
         yield self.firm_killed, Reason.KILLED_FIRM, None, None
+        pool = self.clients[order["client"]]["pool"]
+        yield bool(self.pools and self.pools[pool]["killed"]), Reason.KILLED_POOL, pool, 0
         client_killed = bool(self.client_use[order["client"]]["killed"])
         yield client_killed, Reason.KILLED_CLIENT, None, None
 
@@ -1109,9 +1116,7 @@ class Oracle:
         yield qty % row["lot"] != 0, Reason.QTY_OFF_LOT, qty, row["lot"]
         double = 2 * units(px_e6) * qty
         yield to_e6(double) > WHOLE_MAX, Reason.NOTIONAL_OVERFLOW, None, None
-        yield self.firm_killed, Reason.KILLED_FIRM, None, None
-        client_killed = bool(self.client_use[order["client"]]["killed"])
-        yield client_killed, Reason.KILLED_CLIENT, None, None
+        yield from self._client_checks(order)
         killed = bool(self.positions[order["instrument"]]["killed"])
         yield killed, Reason.KILLED_INSTRUMENT, None, None
         px = units(px_e6)
@@ -1122,6 +1127,7 @@ class Oracle:
         killed = command["action"] == DeskAction.KILL
         scope, subject = command["scope"], command["subject"]
         tables = {KillScope.CLIENT: self.client_use, KillScope.INSTRUMENT: self.positions}
+        tables[KillScope.POOL] = self.pools
         if scope == KillScope.FIRM:
             self.firm_killed = killed
             self._make_all_quotes(ts_ns)

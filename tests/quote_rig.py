@@ -34,7 +34,8 @@ class Gateway:
             self.tables.instruments[row]["si"] = 1
             tables.enter_isin(self.tables, self.tables.instruments[row]["isin"], row)
         self.tables.counters[0]["instruments"] = COUNT
-        self.tables.counters[0]["clients"] = 2
+        self.tables.counters[0]["clients"] = self.tables.counters[0]["pools"] = 2
+        self.tables.clients[1]["pool"] = 1
         self.wire = rig.allocate(16, RING)
         self.journal = jn.in_memory(8 << 20)
         self.clock_ns = NOW_NS
@@ -68,6 +69,8 @@ class Gateway:
             self.tables.counters[0]["kill_firm"] = stop
         elif scope == KillScope.CLIENT:
             self.tables.client_use[subject]["killed"] = stop
+        elif scope == KillScope.POOL:
+            self.tables.pools[subject]["killed"] = stop
         else:
             self.tables.positions[subject]["killed"] = stop
         self.subscriptions.on_kill_switch(scope, subject)

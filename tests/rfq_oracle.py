@@ -61,10 +61,14 @@ class RfqOracle:
         return self.out
 
     def stopped(self, client: int) -> int:
-        for number, subject in enumerate(((0, 0), (1, client), (2, 0)), 1):
+        for number, subject in (*self.switches(client), (3, (2, 0))):
             if subject in self.killed:
                 return number
         return 11 if self.phase else 0
+
+    def switches(self, client: int) -> tuple[tuple[int, tuple[int, int]], ...]:
+        """Kill switches that hold for a client, with their reasons: firm, pool, its own."""
+        return (1, (0, 0)), (122, (3, self.clients[client]["pool"])), (2, (1, client))
 
     def sweep(self, ts_ns: int) -> None:
         for quote in self.quotes:
@@ -108,7 +112,7 @@ class RfqOracle:
         hold(not ask["expire"] or ask["expire"] > ts_ns, 84)
 
     def market_holds(self, client: int, qty: int, side_ok: bool, ts_ns: int) -> None:
-        for reason, subject in ((1, (0, 0)), (2, (1, client)), (3, (2, 0))):
+        for reason, subject in (*self.switches(client), (3, (2, 0))):
             hold(subject not in self.killed, reason)
         hold(self.params["open_ns"] <= ts_ns < self.params["close_ns"], 10)
         hold(not self.phase, 11)
@@ -185,8 +189,8 @@ class RfqOracle:
     def taken(self, ask: Row, ts_ns: int) -> Row:
         """The fill, or a Refusal."""
         client = ask["client"]
-        hold((0, 0) not in self.killed, 1)
-        hold((1, client) not in self.killed, 2)
+        for reason, subject in self.switches(client):
+            hold(subject not in self.killed, reason)
         quote = self.find(ask)
         hold(quote is not None, 85)
         hold((2, 0) not in self.killed, 3)
@@ -250,8 +254,8 @@ class RfqOracle:
         client, qty = ask["client"], ask["qty"]
         quote = self.find(ask)
         hold(quote is not None, 85)
-        hold((0, 0) not in self.killed, 1)
-        hold((1, client) not in self.killed, 2)
+        for reason, subject in self.switches(client):
+            hold(subject not in self.killed, reason)
         quote = self.live(quote, ts_ns)
         hold(quote["state"] == OPEN, 86)
         hold((2, 0) not in self.killed, 3)

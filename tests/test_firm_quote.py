@@ -287,10 +287,11 @@ def test_a_kill_switch_of_an_instrument_acts_at_once() -> None:
     orders.check_replay()
 
 
-def test_a_clients_kill_switch_does_nothing_to_the_quote() -> None:
+@pytest.mark.parametrize("scope", [KillScope.POOL, KillScope.CLIENT])
+def test_a_clients_or_pools_kill_switch_does_nothing_to_the_quote(scope: KillScope) -> None:
     orders = Orders()
-    orders.desk(DeskAction.KILL, 0, scope=KillScope.CLIENT)
-    assert quotes_of(orders.engine) == []
+    orders.desk(DeskAction.KILL, 0, scope=scope)
+    assert orders.desk_reason() == Reason.NONE and quotes_of(orders.engine) == []
     assert orders.engine.tables.quotes[0]["state"] == QuoteState.LIVE
 
 

@@ -117,6 +117,8 @@ class Engine:
             self._set(tables.TICK, index, row)
         for index, mic in enumerate(world.venues):
             self._set(tables.VENUE, index, {"mic": mic})
+        for index, pool in enumerate(world.pools):
+            self._set(tables.POOL, index, {"name": pool})
         for index, row in enumerate(world.clients):
             self._set(tables.CLIENT, index, row)
         for index, row in enumerate(world.instruments):
@@ -161,6 +163,8 @@ def set_up(world: World, policy_name: str) -> Oracle:
         oracle.set_regime(index, **row)
     for index, mic in enumerate(world.venues):
         oracle.set_venue(index, mic)
+    for index, pool in enumerate(world.pools):
+        oracle.set_pool(index, pool)
     for index, row in enumerate(world.clients):
         oracle.set_client(index, **row)
     for index, row in enumerate(world.instruments):
@@ -229,7 +233,7 @@ def compare_outputs(expected: list[Row], found: list[tuple[str, Any]]) -> list[s
 def compare_state(oracle: Oracle, engine: Engine, kept: int) -> list[str]:
     """Every small table, and the newest `kept` rows of the big ones."""
     state, all_tables, found = oracle.state(), engine.tables, []
-    for name in ("positions", "client_use", "quotes"):
+    for name in ("positions", "client_use", "pools", "quotes"):
         rows = getattr(all_tables, name)
         for index, row in state[name].items():
             found += [f"{name}[{index}] {d}" for d in differences(row, rows[index])]

@@ -75,7 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def params_of(server: Server) -> dict[tuple[int, int], list[int]]:
     """First parameter of each rule by tier and asset class."""
-    table = server.tables.policy_rules.reshape(8, 6)
+    table = server.tables.policy_rules.reshape(8, 8, 6)[0]  # of the only pool
     found = zip(*np.nonzero(table["given"]), strict=True)
     return {(int(t), int(g)): table[t, g]["param"].tolist() for t, g in found}
 
@@ -88,7 +88,8 @@ def params_of(server: Server) -> dict[tuple[int, int], list[int]]:
         ({"rule": [{"param": [0] * 9}]}, "at most 8 items"),
         ({"rule": [{"tier": 8, "param": []}]}, "less than or equal to 7"),
         ({"rule": [{"group": "bond", "param": []}]}, "'share', 'depositary_receipt', 'etf'"),
-        ({"rule": [{"pool": "a", "param": []}]}, "no such setting: a typo?"),
+        ({"rule": [{"pol": "a", "param": []}]}, "no such setting: a typo?"),
+        ({"rule": [{"pool": "a", "param": []}]}, "policy.rule 1: pool 'a', which is none of main"),
         ({"horizons_ms": [1, 2, 3]}, "at least 4 items"),
         ({"horizons_ms": [1, 2, 4, 3]}, r"horizons_ms \[1, 2, 4, 3\] must ascend"),
         ({"horizons_ms": [1, 2, 3, 3_600_001]}, "less than or equal to 3600000"),
@@ -144,7 +145,7 @@ def test_two_people_are_needed_where_that_is_configured(server: Server) -> None:
     for by in ("anna", "bob"):
         answer = receive({"policy": "set", "tier": 1, "param": [9], "by": by})["pending"]
     first, second = answer["id"] - 1, answer["id"]
-    assert answer == {"id": second, "tier": 1, "group": "*", "param": [9], "by": "bob"}
+    assert answer == {"id": second, "pool": "*", "tier": 1, "group": "*", "param": [9], "by": "bob"}
     assert params_of(server) == {}
     for by in ("bob", " BOB "):
         with pytest.raises(UserError, match=f"for change {second}: somebody else must approve it"):
@@ -174,6 +175,8 @@ BAD_REQUESTS: list[tuple[dict[str, Any], str]] = [
     ({"policy": "set", "param": [1], "by": "\u00e4"}, "write a name of 1 to 16"),
     ({"policy": "set", "param": [10_001], "by": "a"}, "ticks, is 10001, not within 0..10000"),
     ({"policy": "set", "param": [2**63], "by": "a"}, "less than 9223372036854775808"),
+    ({"policy": "set", "param": [1], "pool": "b", "by": "a"}, "pool 'b' is none of main"),
+    ({"policy": "set", "param": [1], "pool": 5, "by": "a"}, "pool 5: "),
     ({"policy": "set", "param": [1], "tier": 9, "by": "a"}, "tier 9: "),
     ({"policy": "set", "param": [1], "tier": "x", "by": "a"}, "tier 'x': "),
     ({"policy": "set", "param": [1], "group": "bond", "by": "a"}, "group 'bond': "),
@@ -218,13 +221,18 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     [waits] = json.loads(run("rules", "DIR", "--json").stdout)["pending"]
     number = waits["id"]
     assert f"si policy approve DIR {number}" in done.stdout
-    assert waits == {"id": number, "tier": 2, "group": "etf", "param": [7], "by": "anna"}
+    assert waits == {
+        "id": number, "pool": "*", "tier": 2, "group": "etf", "param": [7], "by": "anna",
+    }  # fmt: skip
     assert run("approve", "DIR", number, "--by", "anna").exit_code == 1
     done = run("approve", "DIR", number, "--by", "bob")
-    assert "tier 2, group etf: [7]" in done.stdout and "write it into si.toml" in done.stdout
+    assert (
+        "pool *, tier 2, group etf: [7]" in done.stdout and "write it into si.toml" in done.stdout
+    )
     rules = json.loads(run("rules", "DIR", "--json").stdout)
     assert rules["rules"] == [{
-        "tier": 2, "group": "etf", "param": [7] + [0] * 7, "by": "anna", "approved_by": "bob",
+        "pool": "main", "tier": 2, "group": "etf", "param": [7] + [0] * 7,
+        "by": "anna", "approved_by": "bob",
     }]  # fmt: skip
     assert (rules["policy"], rules["approvals"], rules["pending"]) == ("ticks", 2, [])
     done = run("set", "DIR", "--tier", 2, "--default", "--by", "anna", "--json")
@@ -235,13 +243,21 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("tier", "group", "ticks"),
-    [(0, SHARE, 1), (3, SHARE, 4), (3, ETF, 1), (7, ETF, 5), (7, SHARE, 1)],
-)
-def test_an_order_gets_the_rule_of_its_tier_and_group(tier: int, group: int, ticks: int) -> None:
+    ("pool", "tier", "group", "ticks"),
+    [
+        (0, 0, SHARE, 1), (0, 3, SHARE, 4), (0, 3, ETF, 1), (0, 7, ETF, 5), (0, 7, SHARE, 1),
+        (1, 3, SHARE, 6), (1, 7, ETF, 1), (7, 7, ETF, 7), (7, 3, SHARE, 1),
+    ],
+)  # fmt: skip
+def test_an_order_gets_the_rule_of_its_pool_tier_and_group(
+    pool: int, tier: int, group: int, ticks: int
+) -> None:
     world = firm(params={"policy_param": [1] + [0] * 7}, instrument={"asset_class": group})
-    engine = Engine(world._replace(clients=[CLIENT | {"tier": tier}]), "ticks")
-    for place, param in ((3 * 6 + SHARE, 4), (7 * 6 + ETF, 5), (4 * 6 + SHARE, 9)):
+    engine = Engine(world._replace(clients=[CLIENT | {"tier": tier, "pool": pool}]), "ticks")
+    for place, param in (
+        (3 * 6 + SHARE, 4), (7 * 6 + ETF, 5), (4 * 6 + SHARE, 9), (48 + 3 * 6 + SHARE, 6),
+        (7 * 48 + 7 * 6 + ETF, 7),
+    ):  # fmt: skip
         row = to_record(schema.policy_rule, {"given": 1, "param": [param] + [0] * 7})
         tables.set_row(engine.tables, tables.POLICY_RULE, place, row)
     engine.apply("venue_quote", venue_quote(19_900_000, 20_100_000), NOW_NS)

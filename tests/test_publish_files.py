@@ -357,6 +357,7 @@ def test_what_the_engine_stops_by_itself_is_withdrawn_too(
         journal.offer(number, 10_000_000, 10_010_000)
     journal.stop(KillScope.INSTRUMENT, 1)
     journal.switch(DeskAction.KILL, KillScope.CLIENT)
+    journal.switch(DeskAction.KILL, KillScope.POOL, 0)
     journal.stop(KillScope.FIRM)
     journal.switch(DeskAction.RESUME, KillScope.FIRM)
     run(made)

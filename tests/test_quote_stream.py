@@ -278,6 +278,7 @@ def test_a_full_journal_is_left_to_orders() -> None:
     ("scope", "why"),
     [
         (KillScope.FIRM, "SI-NOQUOTE-KILL all trading is stopped by the kill switch"),
+        (KillScope.POOL, "SI-NOQUOTE-KILL trading of this client's pool is stopped"),
         (KillScope.CLIENT, "SI-NOQUOTE-KILL trading of this client is stopped"),
     ],
 )
@@ -393,6 +394,7 @@ def truth(made: Gateway, session_id: int, wants: set[int]) -> dict[str, tuple[st
         row for row in wants
         if made.tables.quotes[row]["state"] == QuoteState.LIVE
         and not made.tables.counters[0]["kill_firm"]
+        and not made.tables.pools[client % 2]["killed"]
         and not made.tables.client_use[client]["killed"]
         and not made.tables.positions[row]["killed"]
     ]  # fmt: skip
@@ -457,7 +459,7 @@ def test_in_the_end_everybody_knows_what_is_true(
             made.subscriptions.renew(one)
         else:
             action = DeskAction.KILL if name == "kill" else DeskAction.RESUME
-            made.kill(action, one, other % 2 if one == KillScope.CLIENT else other)
+            made.kill(action, one, other if one == KillScope.INSTRUMENT else other % 2)
     for _ in range(3):
         made.clock_ns += 10**9
         made.settle()
@@ -533,7 +535,7 @@ def test_the_reader_of_dictionaries_sees_what_is_wrong() -> None:
 
 def test_every_withdrawal_has_its_words() -> None:
     for reason in (Reason.BBO_EMPTY, Reason.BBO_STALE, Reason.BBO_ONE_SIDED, Reason.BBO_CROSSED,
-                   Reason.NO_QUOTE, Reason.KILLED_FIRM, Reason.KILLED_CLIENT,
+                   Reason.NO_QUOTE, Reason.KILLED_FIRM, Reason.KILLED_POOL, Reason.KILLED_CLIENT,
                    Reason.KILLED_INSTRUMENT):  # fmt: skip
         size = stream_report._TEXT_SIZES[reason]
         text = stream_report._TEXTS[reason, :size].tobytes().decode()

@@ -39,10 +39,12 @@ def world_of(random: Random) -> World:
         "policy_param": [1] + [0] * 7,
     }
     limited = CLIENT | {"name": "limited", "order_max_eur_e6": 60_000 * E6, "fills_max": 4}
+    limited |= {"pool": 1}
     made = firm(params=params)
     return made._replace(
-        clients=[CLIENT, limited], orders_max=2 * INPUTS, desk_max=random.choice((15, 90))
-    )
+        pools=["main", "retail"], clients=[CLIENT, limited],
+        orders_max=2 * INPUTS, desk_max=random.choice((15, 90)),
+    )  # fmt: skip
 
 
 def none(side: int, bid: int, ask: int) -> int:
@@ -227,8 +229,8 @@ class Stream:
         if killed and self.random.random() < 0.8:
             action, (scope, subject) = ro.RESUME, self.random.choice(killed)
         else:
-            scope = self.random.choice((0, 1, 2))
-            action, subject = ro.KILL, self.random.choice((0, 1)) if scope == 1 else 0
+            scope = self.random.choice((0, 1, 2, 3))
+            action, subject = ro.KILL, self.random.choice((0, 1)) if scope in (1, 3) else 0
         command = {"action": action, "scope": scope, "subject": subject}
         return "desk", command | {"item": 0, "px": 0, "offer": 0, "trader": "ann"}
 
@@ -326,10 +328,11 @@ def test_engine_equals_oracle(seed: int, policy_name: str) -> None:
 
 def test_the_stream_reaches_every_rule() -> None:
     seen: Counter[str] = Counter()
-    for seed in range(8):
+    for seed in range(12):
         seen += run(seed, "ticks")[1]
     reasons = {
-        Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT, Reason.HALTED,
+        Reason.KILLED_FIRM, Reason.KILLED_POOL, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT,
+        Reason.HALTED,
         Reason.QTY_NOT_POSITIVE, Reason.CLIENT_ORDER_LIMIT, Reason.CLIENT_COUNT_LIMIT,
         Reason.ZONE_REJECTED, Reason.DESK_FULL, Reason.DESK_EXPIRED, Reason.DESK_DECLINED,
         Reason.PX_COLLAR, Reason.PX_OFF_TICK, Reason.PX_NOT_POSITIVE, Reason.SIDE,

@@ -14,7 +14,7 @@ from engine import schema, tables
 from engine.enums import KillScope
 from engine.limits import Capacity
 from gateway import config as configuration
-from gateway import control, risk_view, template, world
+from gateway import control, pools, risk_view, template, world
 from gateway.cli import app
 from gateway.config import Config, ConfigError
 from gateway.risk_config import Limits, limits_of
@@ -92,6 +92,7 @@ class Server:
 def loaded(config: Config) -> Any:
     server: Any = Server(config)
     world._put_params(server, 0, 1)
+    pools.configure(server, 1)
     world._put_clients(server, 1)
     return server.tables
 
@@ -112,11 +113,11 @@ def test_the_file_becomes_rows(folder: Path) -> None:
     }
     assert made.clients.dtype.names[1:] == (
         "order_max_eur_e6", "day_max_eur_e6", "fills_max", "orders_per_second",
-        "credit_max_eur_e6", "tier",
+        "credit_max_eur_e6", "tier", "pool",
     )  # fmt: skip
-    assert rows["own"] == [7 * E6, 0, 0, 50, 0, 1]  # its own 0 is none, whatever the tier says
-    assert rows["shared"] == [500_000 * E6, 0, 300, 50, 0, 1]
-    assert rows["plain"] == [0, 0, 0, 0, 100_000 * E6, 0]
+    assert rows["own"] == [7 * E6, 0, 0, 50, 0, 1, 0]  # its own 0 is none, whatever the tier says
+    assert rows["shared"] == [500_000 * E6, 0, 300, 50, 0, 1, 0]
+    assert rows["plain"] == [0, 0, 0, 0, 100_000 * E6, 0, 0]
 
 
 def test_without_any_of_it_nothing_is_limited(folder: Path) -> None:
@@ -194,6 +195,8 @@ def test_show_tells_pnl_and_stops(folder: Path, monkeypatch: pytest.MonkeyPatch)
     counters["pnl_eur_e6"], counters["gross_eur_e6"] = -1_234_500_000, 9 * E6
     counters["kill_firm"], counters["stops"] = 1, 2
     made.client_use[1]["killed"], made.positions[0]["killed"] = 1, 1
+    made.pools["name"][:2] = [schema.pack(name, 2) for name in ("main", "retail")]
+    counters["pools"], made.pools[1]["killed"] = 2, 1
     made.params[0]["loss_max_eur_e6"] = 1_000 * E6
     found = risk_view.view(made)
     assert len(json.dumps({"risk": found})) < control.REQUEST_SIZE_MAX
@@ -201,11 +204,13 @@ def test_show_tells_pnl_and_stops(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["positions"][0]["isin"] == "XS0000000129"
     assert found["positions"][0]["pnl_e6"] == 5 * E6 - 126 * 40_000_001 // 2
     assert found["stopped_clients"] == ["client2"]
+    assert found["pools"] == {"main": False, "retail": True}
     monkeypatch.setattr(control, "ask", lambda *_: json.loads(json.dumps({"risk": found})))
     command = ["risk", "show", str(folder)]
     assert json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout) == found
     text = CliRunner().invoke(app, command, env={"COLUMNS": "120"}).stdout
-    for words in ("-1,234.50", "-1,000.00", "20.0000005", "and 30 smaller ones", "si desk resume"):
+    for words in ("-1,234.50", "-1,000.00", "20.0000005", "and 30 smaller ones", "si desk resume",
+                  "stopped pools: retail"):  # fmt: skip
         assert words in text
 
 

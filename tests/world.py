@@ -41,6 +41,7 @@ class World(NamedTuple):
     params: Row
     regimes: list[Row]
     venues: list[str]
+    pools: list[str]
     clients: list[Row]
     instruments: list[Row]
     mids_e6: list[int]
@@ -57,6 +58,7 @@ def make_world(seed: int, inputs: int) -> World:
         params=make_params(random),
         regimes=_regimes(),
         venues=venues,
+        pools=["main", "retail"],
         clients=[_client(random, i) for i in range(random.choice((3, 4, 5)))],
         instruments=[row for row, _ in made],
         mids_e6=[mid_e6 for _, mid_e6 in made],
@@ -111,7 +113,7 @@ def _client(random: Random, index: int) -> Row:
             "day_max_eur_e6": random.choice((0, 1_000_000, 5_000_000)) * 10**6,
             "fills_max": random.choice((0, 25, 100)),
         }
-    return {"name": f"client{index}"} | limits
+    return {"name": f"client{index}", "pool": index % 2} | limits
 
 
 #: What differs from an ordinary liquid share of 20 euros; `px` is where it trades.
@@ -509,15 +511,16 @@ class _Stream:
         if self.killed and self.random.random() < 0.85:
             scope, subject = self.killed.pop()
             return "desk", self._command(RESUME) | {"scope": scope, "subject": subject}
-        [scope] = self.random.choices((0, 1, 2, 7), [1, 4, 8, 2])
+        [scope] = self.random.choices((0, 1, 2, 3, 7), [1, 4, 8, 2, 2])
         subjects = {
             0: 0,
             1: self.random.randrange(len(self.world.clients)),
             2: self._any_instrument(),
+            3: self.random.randrange(len(self.world.pools)),
             7: 0,
         }
         subject = subjects[scope]
-        if scope in (1, 2) and self.random.random() < 0.1:
+        if scope in (1, 2, 3) and self.random.random() < 0.1:
             subject = self.random.choice((-1, 10**6))
         elif scope != 7:
             self.killed.append((scope, subject))

@@ -295,7 +295,7 @@ def _count_improvement(book, improvement, tick):
 
 @njit
 def _compare_clients(book, px):
-    """Two clients of the same limits, one quote, side, zone and policy: one price."""
+    """Two clients of one pool, tier and limits, one quote, side, zone and policy: one price."""
     got = book.receipt[0]
     side = 0 if got["side"] == Side.BUY else 1
     first = book.fair[(got["instrument"] * 2 + side) * ZONES + got["zone"]]
@@ -307,7 +307,7 @@ def _compare_clients(book, px):
         first["policy_hash"] = got["policy_hash"]
         first["seq"] = book.here[1]["seq"]
     elif first["px_e6"] != px and first["client"] != got["client"]:
-        if _same_limits(book.clients[first["client"]], book.clients[got["client"]]):
+        if _same_terms(book.clients[first["client"]], book.clients[got["client"]]):
             apart = abs(px - first["px_e6"])
             tell(
                 book, 1, Rule.DIFFERENT_PX, apart, px, first["px_e6"], first["client"],
@@ -316,9 +316,12 @@ def _compare_clients(book, px):
 
 
 @njit
-def _same_limits(a, b):
+def _same_terms(a, b):
+    """Rules of the policy go by pool and tier: other parameters, another price by right."""
     return (
-        a["order_max_eur_e6"] == b["order_max_eur_e6"]
+        a["pool"] == b["pool"]
+        and a["tier"] == b["tier"]
+        and a["order_max_eur_e6"] == b["order_max_eur_e6"]
         and a["day_max_eur_e6"] == b["day_max_eur_e6"]
         and a["fills_max"] == b["fills_max"]
     )

@@ -45,7 +45,9 @@ class Rows:
         table: Any = {
             tables.PARAMS: book.params, tables.REGIME: book.regimes, tables.TICK: book.ticks,
             tables.VENUE: book.venues, tables.CLIENT: book.clients,
-        }[table_id]  # fmt: skip
+        }.get(table_id)  # fmt: skip
+        if table is None:  # nothing is judged by the names of pools or by the policy's rules
+            return
         table[number] = row
         if table_id == tables.REGIME:
             run["regimes"] = max(int(run["regimes"]), number + 1)

@@ -229,7 +229,7 @@ ABOUT = {
         "RTS 1 Art 9(d)", (("entered", Unit.TIME), ("off by", Unit.DURATION))),
     Rule.DIFFERENT_PX: About(
         Duty.EQUALITY, Severity.EXPLAIN,
-        "clients of the same limits got different prices of one quote, size zone and policy",
+        "clients of one pool, tier and limits got different prices of one quote, size zone, policy",
         "MiFIR Arts 15(2), 17(1); DR 2017/567 Art 14(2)",
         (("price", Unit.PX), ("the other's price", Unit.PX), ("the other client", Unit.CLIENT),
          ("the other's frame", Unit.COUNT))),
@@ -282,7 +282,8 @@ _CLIENTS_OWN = (
 CLIENT_LIMITS = (Reason.CLIENT_ORDER_LIMIT, Reason.CLIENT_DAY_LIMIT, Reason.CLIENT_COUNT_LIMIT)
 #: The firm's own prudence or its market data: it has to be shown why the quote was still public.
 _TO_SHOW = (
-    Reason.KILLED_FIRM, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT, Reason.POSITION_LIMIT,
+    Reason.KILLED_FIRM, Reason.KILLED_POOL, Reason.KILLED_CLIENT, Reason.KILLED_INSTRUMENT,
+    Reason.POSITION_LIMIT,
     Reason.INSTRUMENT_ORDER_LIMIT, Reason.PX_COLLAR, Reason.ORDERS_FULL, Reason.DESK_FULL,
     Reason.NOTIONAL_OVERFLOW, Reason.BBO_EMPTY, Reason.BBO_ONE_SIDED, Reason.BBO_STALE,
     Reason.BBO_CROSSED, Reason.FIRM_LOSS_LIMIT, Reason.INSTRUMENT_LOSS_LIMIT, Reason.GROSS_LIMIT,

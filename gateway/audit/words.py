@@ -40,7 +40,7 @@ ASKED = {
     "midpoint?",
     Duty.FIRMNESS: "Was every order within a firm quote executed, or refused for a lawful reason?",
     Duty.PUBLICATION: "When were quotes entered, and when did they go out?",
-    Duty.EQUALITY: "Did clients of the same limits get the same prices?",
+    Duty.EQUALITY: "Did clients of one pool, tier and limits get the same prices?",
     Duty.JOURNAL: "Is the journal of the day whole?",
 }
 SECOND_NS, MINUTE_NS, HOUR_NS = 10**9, 60 * 10**9, 3_600 * 10**9

@@ -158,8 +158,10 @@ class Source:
         self.mic = unpack([mic])
 
     def _switched(self, action: int, scope: int, subject: int, ts_ns: int) -> Iterator[Version]:
-        """What a kill switch does to the public quotes; a client's does nothing to them."""
-        if action not in (DeskAction.KILL, DeskAction.RESUME) or scope == KillScope.CLIENT:
+        """What a kill switch does to the public quotes; a pool's or a client's does nothing."""
+        if action not in (DeskAction.KILL, DeskAction.RESUME):
+            return
+        if scope not in (KillScope.FIRM, KillScope.INSTRUMENT):
             return
         stop = action == DeskAction.KILL
         if scope == KillScope.FIRM:
