@@ -390,3 +390,11 @@ class Reason(IntEnum):
     INVARIANT = 120  # an internal check: the price
     INVARIANT_QTY = 121
     KILLED_POOL = 122
+
+
+class LimitScope(IntEnum):
+    """Whose limit was changed while running; `subject` is the client's row or the tier."""
+
+    FIRM = 0
+    CLIENT = 1
+    TIER = 2

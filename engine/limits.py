@@ -41,6 +41,7 @@ REPEATS_MAX = 16  # fills that the throttle of repeated executions can count
 REPEAT_PROBES = 16  # places where it looks for a client, instrument and direction
 FLOW_SLOT_NS = 62_500_000  # the last second is kept in slots of this length
 FLOW_SLOTS = 17  # the current one and the sixteen before
+LIMIT_CHANGES_MAX = 1 << 10  # limits changed while running, in one journal
 
 FRAME_ALIGN = 64  # journal frames start on cache lines
 SEGMENT_SIZE = 64 << 20  # bytes of one journal segment

@@ -164,7 +164,8 @@ def take_rate(tables, client_id, per_second, ts_ns):
     """
     use = tables.client_use[client_id]
     passed_ns = max(0, min(ts_ns - use["rate_ns"], SECOND_NS))
-    used = max(0, use["rate_used"] - passed_ns * per_second)
+    used = min(use["rate_used"], per_second * SECOND_NS)  # more of it was under a larger limit
+    used = max(0, used - passed_ns * per_second)
     holds = used <= (per_second - 1) * SECOND_NS
     use["rate_ns"] = ts_ns
     use["rate_used"] = used + SECOND_NS if holds else used

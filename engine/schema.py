@@ -35,6 +35,7 @@ from engine.records import pack as pack
 from engine.records import record as _dtype
 from engine.records import unpack as unpack
 from engine.risk_schema import flow as flow  # of `engine.risk`, and of the hash below
+from engine.risk_schema import limit_change as limit_change
 from engine.risk_schema import repeat as repeat
 
 ISIN = ("isin", ISIN_WORDS)
@@ -462,6 +463,7 @@ TABLE_DTYPES = {
     6: instrument,
     7: policy_rule,
     8: pool,
+    9: limit_change,
 }
 
 

@@ -19,7 +19,7 @@ from engine.limits import (
     EUR_PER_UNIT_E9_MAX,
     INT64_MAX,
     ISIN_WORDS,
-    MARKOUT_NS_MAX,
+    LIMIT_CHANGES_MAX,
     POOLS,
     QUOTE_REF_WORDS,
     SMS_E6_MAX,
@@ -28,14 +28,13 @@ from engine.limits import (
     TIERS,
     VENUES_MAX,
     VERSIONS_MAX,
-    VOL_HALF_LIFE_NS_MAX,
-    VOL_HALF_LIFE_NS_MIN,
     Capacity,
 )
+from engine.params import apply_params, check_params
 
 REGIMES_MAX = 8
 ECHO_ROW = 8 + ECHO_SIZE_MAX
-PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT, POLICY_RULE, POOL = range(1, 9)
+PARAMS, REGIME, TICK, VENUE, CLIENT, INSTRUMENT, POLICY_RULE, POOL, LIMIT_CHANGE = range(1, 10)
 
 
 class Tables(Handle):
@@ -64,6 +63,7 @@ class Tables(Handle):
     echoes: Any  # uint8[desk_items, ECHO_ROW]: a size word, then bytes that only the gateway reads
     given_quotes: Any
     policy_rules: Any  # (pool * TIERS + tier) * ASSET_CLASSES + asset_class
+    limit_changes: Any  # in their order
     volatility: Any
     markouts: Any
     marked_fills: Any  # a ring
@@ -107,6 +107,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         echoes=np.zeros((capacity.desk_items, ECHO_ROW), np.uint8),
         given_quotes=np.zeros(capacity.given_quotes, schema.given_quote),
         policy_rules=np.zeros(POOLS * TIERS * ASSET_CLASSES, schema.policy_rule),
+        limit_changes=np.zeros(LIMIT_CHANGES_MAX, schema.limit_change),
         volatility=np.zeros(capacity.instruments, schema.volatility),
         markouts=np.zeros(capacity.clients, schema.markout),
         marked_fills=np.zeros(capacity.marked_fills, schema.marked_fill),
@@ -295,7 +296,7 @@ def apply_row(tables, table_id, index, buffer, offset):
     counters = tables.counters[0]
     counters["edition"] += 1
     if table_id == PARAMS:
-        get_record(tables.params[index], buffer, offset)
+        apply_params(tables, index, buffer, offset)
     elif table_id == REGIME:
         get_record(tables.regimes[index], buffer, offset)
         counters["regimes"] = max(counters["regimes"], index + 1)
@@ -318,6 +319,8 @@ def apply_row(tables, table_id, index, buffer, offset):
     elif table_id == POOL:
         get_record(tables.pools[index], buffer, offset)
         counters["pools"] = max(counters["pools"], index + 1)
+    elif table_id == LIMIT_CHANGE:
+        get_record(tables.limit_changes[index], buffer, offset)
 
 
 @njit
@@ -360,23 +363,6 @@ def check_instruments(rows: Any) -> None:
             )
 
 
-def check_params(row: Any) -> None:
-    """Raise ValueError for what volatility and mark-outs could not be reckoned with."""
-    half_life_ns = int(row["vol_half_life_ns"])
-    if half_life_ns and not VOL_HALF_LIFE_NS_MIN <= half_life_ns <= VOL_HALF_LIFE_NS_MAX:
-        raise ValueError(
-            f"vol_half_life_ns {half_life_ns} is neither 0 nor within "
-            f"{VOL_HALF_LIFE_NS_MIN}..{VOL_HALF_LIFE_NS_MAX}"
-        )
-    weight_e6, horizons = int(row["markout_weight_e6"]), row["markout_ns"].tolist()
-    if not 0 <= weight_e6 <= 10**6:
-        raise ValueError(f"markout_weight_e6 {weight_e6} is not within 0..1000000")
-    if weight_e6 and not 0 < horizons[0] <= horizons[-1] <= MARKOUT_NS_MAX:
-        raise ValueError(f"markout_ns {horizons} are not within 1..{MARKOUT_NS_MAX}")
-    if horizons != sorted(horizons):
-        raise ValueError(f"markout_ns {horizons} do not ascend")
-
-
 def outside_table(tables: Tables, table_id: int) -> Any:
     """A table that only rows from outside change, by its number in a TABLE_ROW."""
     return (
@@ -388,6 +374,7 @@ def outside_table(tables: Tables, table_id: int) -> Any:
         tables.instruments,
         tables.policy_rules,
         tables.pools,
+        tables.limit_changes,
     )[table_id - 1]
 
 
@@ -448,6 +435,7 @@ def used_rows(tables: Tables) -> list[tuple[str, Any]]:
         ("echoes", tables.echoes[: int(counters["desk_items"])]),
         ("given_quotes", tables.given_quotes[: int(counters["given_quotes"])]),
         ("policy_rules", tables.policy_rules),
+        ("limit_changes", tables.limit_changes),
         ("volatility", tables.volatility[:instruments]),
         ("markouts", tables.markouts[:clients]),
         ("marked_fills", tables.marked_fills[: int(counters["marked_fills"])]),

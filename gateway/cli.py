@@ -19,7 +19,7 @@ from gateway.cli_policy import policy
 from gateway.cli_publish import publish
 from gateway.cli_refdata import refdata
 from gateway.cli_regime import regime
-from gateway.cli_risk import risk
+from gateway.cli_risk_changes import risk
 from gateway.cli_session import session
 from gateway.cli_sim import sim
 from gateway.cli_status import status

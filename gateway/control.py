@@ -3,8 +3,9 @@
 `{"activate": PATH, "at_ns": 0, "by": NAME}` brings a reference-data snapshot in; the answer comes
 when that has happened or, with a time to come, when it is staged. `{"cancel": true}` takes it back.
 `{"venues": true}` is answered with what came of each venue's market data, `{"risk": true}` with
-P&L, exposure and what is stopped. `{"policy": VERB, ...}` is about the policy's rules
-(policy_rules.py), `{"session": VERB, ...}` about sessions (session_admin.py).
+P&L, exposure and what is stopped. `{"risk": VERB, ...}` changes limits (risk_changes.py),
+`{"policy": VERB, ...}` is about the policy's rules (policy_rules.py), `{"session": VERB, ...}`
+about sessions (session_admin.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import structlog
 from engine import schema, tables
 from gateway import venue_view
 from gateway.errors import UserError
+from gateway.risk_changes import RiskChanges
 from gateway.risk_view import view
 from gateway.swap import Reading, Swap, venue_rows
 
@@ -105,6 +107,7 @@ class Control:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.risk_changes = RiskChanges(server)
         self.activation: Activation | None = None
 
     @property
@@ -123,8 +126,10 @@ class Control:
             if "policy" in request:
                 reply(self.server.policy_rules.receive(request))
                 return
-            if "risk" in request:
+            if request.get("risk") is True:
                 reply({"risk": view(self.server.tables)})
+            elif "risk" in request:
+                reply(self.risk_changes.receive(request))
             elif "venues" in request:
                 reply({"venues": venue_view.as_dicts(self.server.tables)})
             elif "cancel" in request:

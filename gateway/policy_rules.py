@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from engine import schema, tables
 from engine.limits import ASSET_CLASSES, POLICY_PARAMS, POOLS, TIERS
 from gateway import pools
+from gateway.approvals import Pending, person
 from gateway.config import Config, ConfigError
 from gateway.errors import UserError
 from gateway.policy_config import ALL, GROUPS, PolicyRule
@@ -36,8 +37,6 @@ from gateway.policy_file import PolicyError, check_params
 if TYPE_CHECKING:
     from gateway.server import Server
 
-PENDING_MAX = 64
-NAME_SIZE_MAX = 16  # bytes of who asks or approves: two words of the row
 CONFIG = "si.toml"
 
 log = structlog.get_logger()
@@ -126,7 +125,7 @@ class PolicyRules:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.pending: dict[int, Change] = {}
+        self.pending: Pending[Change] = Pending("si policy rules")
         self.last = 0
 
     def receive(self, request: dict[str, Any]) -> Answer:
@@ -167,14 +166,12 @@ class PolicyRules:
         change = self._read(request)
         if self.server.config.policy.approvals == 1:
             return self._apply(change, "")
-        if len(self.pending) >= PENDING_MAX:
-            raise UserError(f"{PENDING_MAX} changes wait already: approve or refuse some first")
-        self.pending[change.number] = change
+        self.pending.add(change)
         log.info("policy rule waits for approval", **change.as_dict())
         return {"pending": change.as_dict()}
 
     def _read(self, request: dict[str, Any]) -> Change:
-        by = _name(request)
+        by = person(request)
         asked = {key: request[key] for key in ("pool", "tier", "group") if key in request}
         given = request.get("param")
         try:
@@ -191,22 +188,14 @@ class PolicyRules:
         self.last += 1
         return Change(self.last, rule.pool, rule.tier, rule.group, param, by)
 
-    def _waiting(self, request: dict[str, Any]) -> Change:
-        number = request["id"]
-        if number not in self.pending:
-            raise UserError(f"no change {number} waits for approval: `si policy rules` shows which")
-        return self.pending[number]
-
     def _approve(self, request: dict[str, Any]) -> Answer:
-        change, by = self._waiting(request), _name(request)
-        if by.casefold() == change.by.casefold():
-            raise UserError(f"{by} asked for change {change.number}: somebody else must approve it")
+        change, by = self.pending.approved(request)
         answer = self._apply(change, by)
         del self.pending[change.number]
         return answer
 
     def _refuse(self, request: dict[str, Any]) -> Answer:
-        change, by = self._waiting(request), _name(request)
+        change, by = self.pending.named(request)
         del self.pending[change.number]
         log.info("policy rule refused", refused_by=by, **change.as_dict())
         return {"refused": change.as_dict()}
@@ -220,10 +209,3 @@ class PolicyRules:
             server.put_row(tables.POLICY_RULE, place, row, now_ns)
         log.info("policy rule set", approved_by=approved_by, **change.as_dict())
         return {"set": change.as_dict(), "approved_by": approved_by}
-
-
-def _name(request: dict[str, Any]) -> str:
-    name = str(request.get("by", "")).strip()
-    if not name or not name.isascii() or not name.isprintable() or len(name) > NAME_SIZE_MAX:
-        raise UserError(f"by {name!r}: write a name of 1 to {NAME_SIZE_MAX} ASCII characters")
-    return name

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.limits import REPEATS_MAX, TIERS
+from engine.limits import INT64_MAX, REPEATS_MAX, TIERS
 
 Eur = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
 PerSecond = Annotated[int, Field(ge=0, le=1_000_000)]
 TierNumber = Annotated[int, Field(ge=0, lt=TIERS)]
 
@@ -23,8 +23,9 @@ class _Section(BaseModel):
 
 
 class Risk(_Section):
-    """Limits of the firm as a whole; 0 or absent: none."""
+    """Limits of the firm as a whole, 0 or absent: none; and how many people loosen a limit."""
 
+    approvals: Literal[1, 2] = 1
     loss_max_eur: Eur = Decimal(0)
     instrument_loss_max_eur: Eur = Decimal(0)
     gross_max_eur: Eur = Decimal(0)

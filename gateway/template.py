@@ -138,6 +138,7 @@ name = "client2"
 order_max_eur = 1_000_000
 
 # [risk]                        # limits of the firm, engine/RISK.md; 0 or absent: none
+# approvals = 1                 # 2: what `si risk set` loosens waits for a second person
 # loss_max_eur = 0              # a larger loss stops all trading until a person resumes it
 # instrument_loss_max_eur = 0   # the same of one instrument
 # gross_max_eur = 0             # sum of all positions, long or short

@@ -15,7 +15,7 @@ import numpy as np
 from engine import regimes, schema, tables
 from engine.enums import AboveQuote, PegMid, Route
 from engine.limits import VENUES_MAX
-from gateway import policy_rules, pools
+from gateway import policy_rules, pools, risk_changes
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
 from gateway.risk_config import Risk, limits_of
@@ -41,6 +41,7 @@ def load_world(server: Server, now_ns: int) -> list[str]:
     _put_rules(server, now_ns)
     pools.configure(server, now_ns)
     policy_rules.configure(server, now_ns)
+    risk_changes.configure(server, now_ns)
     _put_params(server, configured.word if configured else before, now_ns)
     _put_clients(server, now_ns)
     server.session_table.load(server.session_admin.sessions, now_ns)
@@ -147,6 +148,7 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["policy_hash"] = server.policy.source_hash
     row["peg_mid"] = PegMid[quoting.peg_mid.upper()]
     _put_risk(row, config.risk)
+    risk_changes.into_params(risk_changes.holding(server.tables.limit_changes), row)
     row["jump_bps"], row["close_bps"] = quoting.jump_bps, quoting.close_bps
     row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
     row["quote_interval_ns"] = quoting.quote_interval_ms * 1_000_000
@@ -183,6 +185,7 @@ def _forced_regime(name: str) -> int:
 
 
 def _put_clients(server: Server, now_ns: int) -> None:
+    changed = risk_changes.holding(server.tables.limit_changes)
     for config in server.config.clients:
         row = np.zeros(1, schema.client)
         row["name"] = schema.pack(config.name)
@@ -199,6 +202,7 @@ def _put_clients(server: Server, now_ns: int) -> None:
             index = int(server.tables.counters[0]["clients"])
         if index >= len(server.tables.clients):
             raise ConfigError(f"client {config.name!r}: no room, {index} are known already")
+        risk_changes.into_client(changed, config, index, row)
         server.put_row(tables.CLIENT, index, row[0], now_ns)
 
 

@@ -16,10 +16,10 @@ from engine import policy, schema, tables
 from engine.tables import state_hash
 from gateway import config as configuration
 from gateway import control, policy_rules, replay, template
+from gateway.approvals import PENDING_MAX
 from gateway.cli import app
 from gateway.config import CONFIG_FILE, ConfigError
 from gateway.errors import UserError
-from gateway.policy_rules import PENDING_MAX
 from gateway.server import Server
 from tests.firm import CLIENT, INSTRUMENT, NOW_NS, firm, order, venue_quote
 from tests.test_oracle import Engine, to_record

@@ -46,7 +46,7 @@ class Rows:
             tables.PARAMS: book.params, tables.REGIME: book.regimes, tables.TICK: book.ticks,
             tables.VENUE: book.venues, tables.CLIENT: book.clients,
         }.get(table_id)  # fmt: skip
-        if table is None:  # nothing is judged by the names of pools or by the policy's rules
+        if table is None:  # pools, policy rules, changes of limits: nothing is judged by them
             return
         table[number] = row
         if table_id == tables.REGIME:
