@@ -114,33 +114,43 @@ def explain(
     order: Annotated[
         str, typer.Argument(help="OrderID(37), ClOrdID(11), QuoteID(117) or QuoteReqID(131).")
     ],
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="Replay up to each price: what the policy was given.")
+    ] = False,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--policy", help="With --inputs: ask this one, not the journal's.", metavar="FILE|NAME"
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Tell why an order or a quote went where it went, with every number."""
-    from gateway import explain_quotes as module
-    from gateway import journal_schema
-    from gateway.explain import venue_names
+    from gateway import explain_inputs_view, explain_quotes, journal_schema
     from gateway.pools import Members
 
+    if source and not inputs:
+        raise typer.BadParameter("--policy is of use with --inputs only")
     with friendly():
         journal_schema.check(directory / "journal")
-        rows = module.find(directory / "journal", order)
-        members = Members(directory / "journal")
+        journal = directory / "journal"
+        found = explain_quotes.find_frames(journal, order)
+        replayed, members = None, Members(journal)
+        if inputs:
+            from gateway.explain_inputs import Inputs
+
+            if any(each.row["policy_hash"] for each in found):
+                compile_all()
+            replayed = Inputs(directory, source, say)
         if as_json:
-            print(json.dumps([
-                module.as_dict(row) | {"pool": members.pool_of(row) or None} for row in rows
-            ]))  # fmt: skip
-        elif rows:
-            venues = venue_names(directory / "journal")
-            for row in rows:
-                first, *rest = module.in_words(row, venues)
-                out.print(f"[bold]{first}[/]")
-                if pool := members.pool_of(row):
-                    out.print(f"  client's pool: {pool}", markup=False)
-                for line in rest:
-                    out.print(f"  {line}", markup=False)
-        if not rows:
+            documents = [explain_inputs_view.as_document(each, members, replayed) for each in found]
+            print(json.dumps(documents))
+            same = explain_inputs_view.is_same(documents)
+        else:
+            same = explain_inputs_view.show(found, members, replayed, journal, out)
+        if not found:
             say.print(f"no order or quote {order!r} in {directory / 'journal'}")
+        if not found or not same:
             raise typer.Exit(1)
 
 

@@ -83,17 +83,6 @@ def show(unit: Unit, value: int) -> str:
     return str(value)
 
 
-def find(journal: Path, wanted: str) -> list[Any]:
-    """Every execution of an order, by OrderID(37) or ClOrdID(11), oldest first."""
-    found = []
-    for frame in Reader(journal, kinds=(jn.EXECUTION,)).poll():
-        row = frame.record
-        names = (str(int(row["order_id"])), unpack(row["clordid"]), unpack(row["orig_clordid"]))
-        if wanted in names:
-            found.append(row.copy())
-    return found
-
-
 def venue_names(journal: Path) -> list[str]:
     """MICs in the order of their rows, from the journal's own table rows."""
     names: list[str] = []

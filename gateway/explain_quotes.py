@@ -1,7 +1,7 @@
 """`si explain` for quotes on request: what was asked, what was quoted and why, how it ended."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import journal as jn
 from engine.enums import Clamp, ExecKind, GivenState, Reason, Side
@@ -21,18 +21,36 @@ _STATE_WORDS = {
 }
 
 
+class Found(NamedTuple):
+    """A decision, and where its frame lies in the journal."""
+
+    row: Any
+    position: int
+
+
 def find(journal: Path, wanted: str) -> list[Any]:
     """Every decision about an order or a quote, oldest first.
 
     `wanted` is an OrderID(37), a ClOrdID(11), a QuoteID(117) or a QuoteReqID(131).
     """
-    found = explain.find(journal, wanted)
-    for frame in Reader(journal, kinds=(jn.QUOTE_REPORT,)).poll():
+    return [found.row for found in find_frames(journal, wanted)]
+
+
+def find_frames(journal: Path, wanted: str) -> list[Found]:
+    """The same with their places."""
+    found = []
+    for frame in Reader(journal, kinds=(jn.EXECUTION, jn.QUOTE_REPORT)).poll():
         row = frame.record
-        names = [unpack(row[name]) for name in ("quote_ref", "quote_req_id", "clordid")]
-        if wanted in (*names, str(int(row["order_id"]) or "")):
-            found.append(row.copy())
-    return sorted(found, key=lambda row: int(row["exec_id"]))
+        if wanted in _names(row):
+            found.append(Found(row.copy(), frame.position))
+    return sorted(found, key=lambda each: int(each.row["exec_id"]))
+
+
+def _names(row: Any) -> list[str]:
+    if is_quote(row):
+        texts = [unpack(row[name]) for name in ("quote_ref", "quote_req_id", "clordid")]
+        return [*texts, str(int(row["order_id"]) or "")]
+    return [str(int(row["order_id"])), unpack(row["clordid"]), unpack(row["orig_clordid"])]
 
 
 def is_quote(row: Any) -> bool:

@@ -27,6 +27,7 @@ from gateway import config as configuration
 from gateway import echo, journal_files, policy_file
 from gateway.errors import UserError
 from gateway.fix_read import tokenize
+from gateway.inbound import NEEDED_ROOM
 from gateway.recorder import (
     apply_boot,
     apply_session,
@@ -39,6 +40,7 @@ from gateway.wire import SENT_RING, Wire
 from gateway.wire import allocate as allocate_wire
 
 DONE, DAMAGED, UNEXPECTED, NEEDS_POLICY, NEEDS_EXCHANGE = 0, 1, 2, 3, 4
+FOREVER = 2**62  # no position of a journal
 
 
 class Scratch(Handle):
@@ -228,6 +230,7 @@ class Replayer:
         self.policy: Policy | None = None
         self.scratch = allocate_scratch()
         self.shadow = jn.in_memory(SEGMENT_SIZE)
+        self._ahead = 0  # bytes of outputs that the shadow has and nothing was compared with yet
 
     def start_at(self, seq: int, position: int) -> None:
         """Go on after a snapshot instead of from the first frame."""
@@ -236,17 +239,24 @@ class Replayer:
         self.shadow.writer[0]["base"] = position // SEGMENT_SIZE * SEGMENT_SIZE
 
     def run(
-        self, directory: Path, on_segment: Callable[[int, int], None] = lambda done, count: None
+        self,
+        directory: Path,
+        on_segment: Callable[[int, int], None] = lambda done, count: None,
+        until: int = FOREVER,
     ) -> Replayed:
-        """Replay every segment from where we stand. Raises Difference and JournalDamaged."""
-        paths = journal_files.segments(directory)
+        """Replay every frame from where we stand. Raises Difference and JournalDamaged.
+
+        `until` is the position of an input's first output, in a journal that somebody may still
+        write: that input is the last one applied, and what it causes is compared by the next run.
+        """
+        paths = journal_files.segments(directory)[: until // SEGMENT_SIZE + 1]
         writer = self.shadow.writer[0]
         first_seq = int(writer["seq"])
         index = int(writer["base"]) // SEGMENT_SIZE
-        missing, torn = 0, False
+        missing, torn = self._ahead, False
         while index < len(paths):
-            start = int(writer["offset"])
-            source = self._map(directory, index)
+            start = int(writer["offset"]) - missing
+            source = self._map(directory, index, until - index * SEGMENT_SIZE)
             missing, torn = self._segment(directory, index, source, start)
             on_segment(index + 1, len(paths))
             last = index + 1 == len(paths)
@@ -260,15 +270,16 @@ class Replayer:
             index += 1
             writer["offset"] = 0
             writer["base"] = index * SEGMENT_SIZE
+        self._ahead = missing
         return Replayed(int(writer["seq"]) - first_seq, index, int(writer["offset"]), missing, torn)
 
-    def _map(self, directory: Path, index: int) -> jn.Journal:
-        """A segment's memory, zero-extended where the file was cut."""
+    def _map(self, directory: Path, index: int, end: int) -> jn.Journal:
+        """A segment's memory, zero-extended where the file was cut or the replay is to stop."""
         path = journal_files.segment_path(directory, index)
-        if path.stat().st_size == SEGMENT_SIZE:
+        if path.stat().st_size == SEGMENT_SIZE and end >= SEGMENT_SIZE:
             return journal_files.look_at(directory, index)
-        buffer = np.zeros(SEGMENT_SIZE, np.uint8)
-        data = np.fromfile(path, np.uint8)[:SEGMENT_SIZE]
+        buffer = np.zeros(min(SEGMENT_SIZE, end + NEEDED_ROOM), np.uint8)
+        data = np.fromfile(path, np.uint8, min(SEGMENT_SIZE, end))
         buffer[: data.size] = data
         return jn.over(buffer, np.zeros(1, jn.writer))
 

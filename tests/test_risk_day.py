@@ -11,7 +11,7 @@ from tests.risk_oracle import Ledger
 from tests.test_oracle import Engine, open_items_of, set_up
 from tests.world import inputs, make_world
 
-SEED, INPUTS = 3, 1_000
+SEED, INPUTS = 5, 2_500
 
 LIMITS = {
     "none": {},
