@@ -17,6 +17,9 @@ ISIN_WORDS = 2
 QUOTE_REF_WORDS = 4  # of the QuoteID(117) of a quote on request
 VENUES_MAX = 8  # venues that quote one instrument
 VERSIONS_MAX = 4  # last versions of a quote that an order may have seen; a power of two
+MORE_SIZES = 2  # of a public quote, besides the first
+MORE_SIZE_BPS_MAX = 10_000_000  # of the first size: a thousand times
+MORE_SIZE_TICKS_MAX = 100  # further out than the first price
 SWEEP_MAX = 1 << 10  # instruments whose quotes one input may look at again
 TICK_BANDS = 6  # RTS 11 liquidity bands
 TICK_ROWS = 19  # RTS 11 price ranges
@@ -48,6 +51,7 @@ SEGMENT_SIZE = 64 << 20  # bytes of one journal segment
 FRAME_SIZE_MAX = 128 << 10  # bytes of one journal frame
 
 assert PX_E6_MAX < INT64_MAX // 4, "bid + ask must not overflow"
+assert QTY_MAX * MORE_SIZE_BPS_MAX < INT64_MAX // 2, "a multiple of a size is rounded up"
 assert EUR_TOTAL_E6_MAX + 2 * EUR_E6_MAX < INT64_MAX, "a total moves before it is capped"
 assert FLOW_SLOT_NS * (FLOW_SLOTS - 1) == 10**9, "no less than a second"
 assert SEGMENT_SIZE % FRAME_ALIGN == 0 and FRAME_SIZE_MAX * 4 < SEGMENT_SIZE

@@ -1,6 +1,6 @@
 """From what a venue shows to our own quote; `engine.schema` has these records too, and the rest."""
 
-from engine.limits import ISIN_WORDS
+from engine.limits import ISIN_WORDS, MORE_SIZES
 from engine.records import record
 
 venue = record("mic")
@@ -89,4 +89,8 @@ quote = record(
     "version",  # of this instrument, from 1
     "suspended",  # Reason for which a person has withdrawn it, 0: nobody has
     "waits",  # Waits: whether `quote_interval_ns` holds a change back
+    ("more_bid_px_e6", MORE_SIZES),  # of further sizes, ascending
+    ("more_bid_qty", MORE_SIZES),  # 0 with the other three: no such size
+    ("more_ask_px_e6", MORE_SIZES),
+    ("more_ask_qty", MORE_SIZES),
 )

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from engine import sizes
 from engine.jit import get_record, njit
 from engine.limits import MARKOUT_NS_MAX, VOL_HALF_LIFE_NS_MAX, VOL_HALF_LIFE_NS_MIN
 
 
 def check_params(row: Any) -> None:
-    """Raise ValueError for what volatility and mark-outs could not be reckoned with."""
+    """Raise ValueError for sizes, volatility and mark-outs that could not be reckoned with."""
+    sizes.check(row)
     half_life_ns = int(row["vol_half_life_ns"])
     if half_life_ns and not VOL_HALF_LIFE_NS_MIN <= half_life_ns <= VOL_HALF_LIFE_NS_MAX:
         raise ValueError(

@@ -1,10 +1,10 @@
 """Our own firm two-way quote, made from the market it must be close to (RTS 1 Art 10)."""
 
-from engine import due, ticks
+from engine import due, sizes, ticks
 from engine.bbo import consolidate, is_tradable
 from engine.checks import suspension
 from engine.enums import BboState, Phase, QuoteState, Reason, Waits
-from engine.jit import inlined, njit
+from engine.jit import clear_record, inlined, njit
 from engine.limits import OUTPUTS_MAX, SWEEP_MAX, VENUES_MAX, VERSIONS_MAX
 from engine.money import ceil_div
 from engine.outbox import put_quote
@@ -142,9 +142,9 @@ def _withdrawal(best):
 def _make(tables, outbox, instrument_id, quote, best, ts_ns):
     """Prices on tick and sizes from the quote's source; withdrawn where there is no price."""
     instrument = tables.instruments[instrument_id]
+    made = tables.sized_quote[sizes.MADE]
+    clear_record(made)
     reason = quote["source_reason"]
-    bid = 0
-    ask = 0
     if reason == Reason.NONE:
         bid, ask = ticks.round_out(
             tables.ticks,
@@ -154,17 +154,17 @@ def _make(tables, outbox, instrument_id, quote, best, ts_ns):
         )
         if bid <= 0 or not _may_quote(instrument, quote["regime"]):
             reason = Reason.NO_QUOTE
-        elif _is_far(tables, best, bid, ask):
+        elif sizes.is_far(tables, best, bid, ask):
             reason = Reason.QUOTE_FAR
-    if reason != Reason.NONE:
-        _set_quote(tables, outbox, instrument_id, quote, best, 0, 0, 0, 0, reason, ts_ns)
-        return
-    target_e6 = _published_size_e6(tables, instrument, quote["regime"])
-    bid_qty = _whole_lots(target_e6, bid, instrument["lot"])
-    ask_qty = _whole_lots(target_e6, ask, instrument["lot"])
-    _set_quote(
-        tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, reason, ts_ns
-    )
+        else:
+            target_e6 = _published_size_e6(tables, instrument, quote["regime"])
+            made["bid_px_e6"] = bid
+            made["ask_px_e6"] = ask
+            made["bid_qty"] = _whole_lots(target_e6, bid, instrument["lot"])
+            made["ask_qty"] = _whole_lots(target_e6, ask, instrument["lot"])
+            if tables.params[0]["more_size_bps"][0] != 0 and instrument["liquid"] != 0:
+                sizes.add(tables, instrument, best, made, quote["regime"])
+    _set_quote(tables, outbox, instrument_id, quote, best, made, reason, ts_ns)
 
 
 @njit
@@ -173,19 +173,6 @@ def _may_quote(instrument, regime):
     if instrument["si"] == 0 or regime < 0 or instrument["lis_e6"] <= 0:
         return False
     return instrument["liquid"] == 0 or instrument["sms_e6"] > 0
-
-
-@njit
-def _is_far(tables, best, bid, ask):
-    """Whether a side is further than `close_bps` from that of the MRM (RTS 1 Art 10(1))."""
-    close_bps = tables.params[0]["close_bps"]
-    mrm_bid = best["mrm_bid_px_e6"]
-    mrm_ask = best["mrm_ask_px_e6"]
-    if close_bps == 0:
-        return False
-    if mrm_bid != 0 and abs(bid - mrm_bid) * BPS > close_bps * mrm_bid:
-        return True
-    return mrm_ask != 0 and abs(ask - mrm_ask) * BPS > close_bps * mrm_ask
 
 
 @njit
@@ -207,20 +194,22 @@ def _whole_lots(target_e6, px_e6, lot):
 
 
 @njit
-def _set_quote(
-    tables, outbox, instrument_id, quote, best, bid, ask, bid_qty, ask_qty, reason, ts_ns
-):
-    """A new version where anything in it changed and it is not too soon for one."""
-    state = QuoteState.LIVE if bid > 0 else QuoteState.WITHDRAWN
+def _set_quote(tables, outbox, instrument_id, quote, best, made, reason, ts_ns):
+    """A new version where anything in it changed and it is not too soon for one.
+
+    `made` has its prices and quantities, all 0 where it is withdrawn.
+    """
+    state = QuoteState.LIVE if made["bid_px_e6"] > 0 else QuoteState.WITHDRAWN
     changed = not (
         quote["state"] == state
         and quote["reason"] == reason
-        and quote["bid_px_e6"] == bid
-        and quote["ask_px_e6"] == ask
-        and quote["bid_qty"] == bid_qty
-        and quote["ask_qty"] == ask_qty
+        and quote["bid_px_e6"] == made["bid_px_e6"]
+        and quote["ask_px_e6"] == made["ask_px_e6"]
+        and quote["bid_qty"] == made["bid_qty"]
+        and quote["ask_qty"] == made["ask_qty"]
         and quote["mrm_bid_px_e6"] == best["mrm_bid_px_e6"]
         and quote["mrm_ask_px_e6"] == best["mrm_ask_px_e6"]
+        and sizes.are_same(quote, made)
     )
     if changed and state == QuoteState.LIVE and _is_too_soon(tables, quote, ts_ns):
         due.look_again(tables, instrument_id)
@@ -234,10 +223,11 @@ def _set_quote(
     quote["quote_id"] = tables.counters[0]["quotes"]
     quote["state"] = state
     quote["reason"] = reason
-    quote["bid_px_e6"] = bid
-    quote["ask_px_e6"] = ask
-    quote["bid_qty"] = bid_qty
-    quote["ask_qty"] = ask_qty
+    quote["bid_px_e6"] = made["bid_px_e6"]
+    quote["ask_px_e6"] = made["ask_px_e6"]
+    quote["bid_qty"] = made["bid_qty"]
+    quote["ask_qty"] = made["ask_qty"]
+    sizes.copy(quote, made)
     quote["mrm_bid_px_e6"] = best["mrm_bid_px_e6"]
     quote["mrm_ask_px_e6"] = best["mrm_ask_px_e6"]
     quote["entered_ns"] = ts_ns

@@ -14,6 +14,7 @@ from engine.limits import (
     CLORDID_WORDS,
     ECHO_TAGS_MAX,
     ISIN_WORDS,
+    MORE_SIZES,
     POLICY_PARAMS,
     POOL_NAME_WORDS,
     QUOTE_REF_WORDS,
@@ -67,6 +68,8 @@ params = _dtype(
     "close_bps",  # furthest that our quote may be from the MRM's; 0: any distance
     "quote_interval_ns",  # shortest time between two versions of a quote; 0: none
     "above_quote",  # AboveQuote
+    ("more_size_bps", MORE_SIZES),  # further sizes of a quote, of the first; 0: no such size
+    ("more_size_ticks", MORE_SIZES),  # how much further out than the first price
     "policy_configured",  # the policy rules that the configuration named at the last start
     "vol_half_life_ns",  # of the volatility of the mid; 0: it is not measured
     ("markout_ns", 4),  # how long after a fill, ascending
@@ -342,10 +345,11 @@ execution = _dtype(
     "mrm_bid_px_e6",
     "mrm_ask_px_e6",
     "quote_id",
-    "quote_bid_px_e6",
+    "quote_bid_px_e6",  # with the other three: of the size that served
     "quote_ask_px_e6",
     "quote_bid_qty",
     "quote_ask_qty",
+    "quote_size",  # which of the quote's sizes served: 0 the first
     "tick_e6",
     "policy_hash",
     "policy_px_e6",

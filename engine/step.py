@@ -15,6 +15,7 @@ from engine import (
     rfq,
     rfq_desk,
     risk,
+    sizes,
     ticks,
     venue_feed,
 )
@@ -172,7 +173,7 @@ def answer(tables, outbox, execution, order, event, ts_ns, policy):
     best = consolidate(tables, instrument_id, ts_ns)
     requote(tables, outbox, instrument_id, best, ts_ns)
     public = public_place(tables, instrument_id, version, event["recv_ns"], ts_ns)
-    quote = tables.quote_versions[public]
+    quote = sizes.served(tables, execution, event, tables.quote_versions[public])
     copy_bbo(execution, best)
     copy_quote(execution, quote)
     reason = checks.check_market(tables, execution, instrument, event, best, quote)

@@ -75,6 +75,7 @@ class Tables(Handle):
     quote_req_slots: Any
     bbo: Any  # scratch: the BBO at the current input
     policy_input: Any  # scratch
+    sized_quote: Any  # scratch, see engine.sizes
 
     def activate_staged(self) -> None:
         """The staged instrument table becomes the live one, and the other way round."""
@@ -119,6 +120,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         quote_req_slots=np.zeros(capacity.given_slots, np.int64),
         bbo=np.zeros(1, schema.bbo),
         policy_input=np.zeros(1, schema.policy_input),
+        sized_quote=np.zeros(2, schema.quote),
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from datetime import datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from engine.limits import POOLS, TIERS, Capacity
+from engine.limits import MORE_SIZE_TICKS_MAX, MORE_SIZES, POOLS, TIERS, Capacity
 from gateway.drop_copy_config import DropCopy
 from gateway.errors import UserError
 from gateway.policy_config import Param, PolicySettings
@@ -125,6 +127,18 @@ def closed(now_ns: int) -> tuple[int, int, int]:
     return ALWAYS_NS, ALWAYS_NS, now_ns + MINUTE_NS
 
 
+class MoreSize(Section):
+    """A further size of our quotes, of the first one's quantity, at prices further out."""
+
+    times: Annotated[Decimal, Field(gt=1, le=1_000, decimal_places=4)]
+    worse_ticks: Annotated[int, Field(ge=0, le=MORE_SIZE_TICKS_MAX)]
+
+    @property
+    def bps(self) -> int:
+        """Of the first size."""
+        return int(self.times * 10_000)
+
+
 class Quoting(Section):
     """Our quote, its limits, and where the larger orders go."""
 
@@ -141,6 +155,15 @@ class Quoting(Section):
     close_bps: Annotated[int, Field(ge=0, le=10_000)] = 100
     quote_interval_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
     above_quoted_size: Literal["quoted_price", "partial", "desk", "reject"] = "quoted_price"
+    size: Annotated[list[MoreSize], Field(max_length=MORE_SIZES)] = []
+
+    @field_validator("size")
+    @classmethod
+    def _ascending(cls, value: list[MoreSize]) -> list[MoreSize]:
+        for one, next_one in pairwise(value):
+            if one.times >= next_one.times or one.worse_ticks > next_one.worse_ticks:
+                raise ValueError("each is larger than the one before, at no better price")
+        return value
 
 
 class Desk(Section):

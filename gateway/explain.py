@@ -128,8 +128,9 @@ def market_and_size(row: Any, venues: list[str]) -> list[str]:
     elif row["quote_id"]:
         lines.append(f"market: {BboState(int(row['bbo_state'])).name}")
     if row["quote_id"]:
+        size = f", size {row['quote_size'] + 1}" if row["quote_size"] else ""
         lines.append(
-            f"our public quote {row['quote_id']}: {row['quote_bid_qty']:,} at "
+            f"our public quote {row['quote_id']}{size}: {row['quote_bid_qty']:,} at "
             f"{px(row['quote_bid_px_e6'])} / {row['quote_ask_qty']:,} at "
             f"{px(row['quote_ask_px_e6'])}"
         )

@@ -41,6 +41,10 @@ close_bps = 100             # furthest that our quote may be from the MRM's; 0: 
 quote_interval_ms = 0       # shortest time between two versions of a quote
 above_quoted_size = "quoted_price"  # of an order within the obligation: partial, desk or reject
 
+# [[quoting.size]]          # one or two sizes besides the first, ascending (MiFIR Art 15(4))
+# times = 1.5               # the first size's quantity, so many times; up to T
+# worse_ticks = 1           # so many ticks further out than the first price
+
 [policy]                    # engine/policies/README.md
 approvals = 1               # 2: a rule changed by `si policy set` waits for a second person
 # markout_weight = 0.05     # of one fill in a client's mean mark-out; 0: none are taken

@@ -153,6 +153,10 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
     row["quote_interval_ns"] = quoting.quote_interval_ms * 1_000_000
     row["above_quote"] = AboveQuote[quoting.above_quoted_size.upper()]
+    row["more_size_bps"], row["more_size_ticks"] = 0, 0
+    for at, size in enumerate(quoting.size):
+        row["more_size_bps"][0, at] = size.bps
+        row["more_size_ticks"][0, at] = size.worse_ticks
     row["policy_param"] = policy_rules.filled(quoting.policy_param)
     row["policy_configured"] = policy_rules.fingerprint(config, server.policy.source_hash)
     row["vol_half_life_ns"] = config.policy.vol_half_life_ms * 1_000_000

@@ -139,7 +139,7 @@ class Day:
         jn.end_frame(journal, kind, -1, fix_seq, ts_ns, len(body))
         return int(journal.writer[0]["seq"])
 
-    def forge_quote(self, ts_ns: int, **changes: int) -> int:
+    def forge_quote(self, ts_ns: int, **changes: Any) -> int:
         """Our quote of the first instrument again, with changes and a number of its own."""
         row = self.tables.quotes[changes.get("instrument", 0)].copy()
         self.tables.counters[0]["quotes"] += 1

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,15 @@ class Frame(NamedTuple):
     body: bytes
 
 
+class Size(NamedTuple):
+    """What was published for orders of up to so many shares."""
+
+    bid: Fraction
+    ask: Fraction
+    bid_qty: int
+    ask_qty: int
+
+
 class Version(NamedTuple):
     """Our quote as it was published."""
 
@@ -57,11 +67,19 @@ class Version(NamedTuple):
     ask: Fraction
     bid_qty: int
     ask_qty: int
+    sizes: tuple[Size, ...]  # all of them; the first is the prices and quantities above
 
     @property
     def is_whole(self) -> bool:
         """Two sides, the right way round."""
         return 0 < self.bid <= self.ask and self.bid_qty > 0 and self.ask_qty > 0
+
+    def for_order(self, buys: bool, qty: int) -> Size:
+        """MiFIR Art 15(4): the smallest size that covers an order, else the largest."""
+        for size in self.sizes:
+            if qty <= (size.ask_qty if buys else size.bid_qty):
+                return size
+        return self.sizes[-1]
 
 
 class Instrument(NamedTuple):
@@ -146,11 +164,16 @@ def versions_of(
             row = json.loads(line)
             isin = row["instrument_identification_code"]
             unit = 100 if instruments[isin].is_pence else 1
-            yield isin, Version(
-                row["state"] != "WITHDRAW", row["reason_code"] or "",
-                Fraction(row["bid_price"] or 0) * unit, Fraction(row["offer_price"] or 0) * unit,
-                int(row["bid_quantity"] or 0), int(row["offer_quantity"] or 0),
-            )  # fmt: skip
+            live, reason = row["state"] != "WITHDRAW", row["reason_code"] or ""
+            first, sizes = _size_of(row, unit), [_size_of(each, unit) for each in row["sizes"]]
+            assert sizes[:1] == ([first] if live else [])
+            yield isin, Version(live, reason, *first, tuple(sizes))
+
+
+def _size_of(row: Row, unit: int) -> Size:
+    """Prices and quantities of a record, or of one of its sizes; 0 for what is null."""
+    bid, ask = (Fraction(row[f"{side}_price"] or 0) * unit for side in ("bid", "offer"))
+    return Size(bid, ask, int(row["bid_quantity"] or 0), int(row["offer_quantity"] or 0))
 
 
 class Recount:
@@ -269,6 +292,13 @@ class Recount:
         if not version.is_whole:
             self.found["NOT_TWO_SIDED"] += 1
             return
+        for before, size in pairwise(version.sizes):
+            larger = size.bid_qty > before.bid_qty and size.ask_qty > before.ask_qty
+            sound = larger and 0 < size.bid <= before.bid and size.ask >= before.ask
+            self.found["NOT_ASCENDING"] += not sound
+            if sound:
+                off = [not self._is_on_tick(row, px) for px in (size.bid, size.ask)]
+                self.found["QUOTE_OFF_TICK"] += sum(off)
         for px, qty in ((version.bid, version.bid_qty), (version.ask, version.ask_qty)):
             self.found["QUOTE_OFF_TICK"] += not self._is_on_tick(row, px)
             if isin in self.presence:
@@ -341,9 +371,10 @@ class Recount:
         if quote is None or not quote.live:
             self.found["NO_PUBLIC_QUOTE"] += 1
             return
-        quoted = quote.ask if is_buy else quote.bid
+        size = quote.for_order(is_buy, int(order[38]))
+        quoted = size.ask if is_buy else size.bid
         better = quoted - px if is_buy else px - quoted
-        at_mid = 2 * px == quote.bid + quote.ask
+        at_mid = 2 * px == size.bid + size.ask
         self.counts["improved"] += better > 0
         self.found["FILL_OFF_TICK"] += not at_mid and not self._is_on_tick(row, px)
         if 44 in order:
@@ -361,7 +392,7 @@ class Recount:
             tick = Fraction(min(ticks))
         if better < 0:
             self.found["WORSE_THAN_QUOTE"] += 1
-        elif better > quote.ask - quote.bid:
+        elif better > size.ask - size.bid:
             self.found["OUTSIDE_QUOTE"] += 1
         elif 0 < better < tick and not at_mid and row.band:
             self.found["BELOW_ONE_TICK"] += 1

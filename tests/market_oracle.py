@@ -5,6 +5,7 @@ its row, an instrument a plain name.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.oracle import tick_at
 
 COUNTED = 256
-PX_MAX = 10**7
+PX_MAX, QTY_MAX = 10**7, 10**11
 SIDES = ("bid", "ask")
 KEPT = 4  # versions of a quote that an order may have seen
 
@@ -30,6 +31,16 @@ class Rules(NamedTuple):
     interval_ns: int
     open_ns: int
     close_ns: int
+    more: tuple[tuple[Fraction, int], ...] = ()  # further sizes: of the first, ticks further out
+
+
+class Size(NamedTuple):
+    """What is quoted for orders of up to so many shares."""
+
+    bid: Fraction
+    ask: Fraction
+    bid_qty: int
+    ask_qty: int
 
 
 class Version(NamedTuple):
@@ -41,11 +52,22 @@ class Version(NamedTuple):
     bid_qty: int
     ask_qty: int
     mrm: tuple[Fraction, Fraction]
+    more: tuple[Size, ...] = ()
     entered_ns: int = 0
 
     def says(self, other: "Version") -> bool:
         """Whether nothing but the time is new."""
         return self[:-1] == other[:-1]
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """All of them, smallest first."""
+        return Size(self.bid, self.ask, self.bid_qty, self.ask_qty), *self.more
+
+    def for_order(self, buys: bool, qty: int) -> Size:
+        """The smallest size that covers an order, else the largest."""
+        covering = [s for s in self.sizes if qty <= (s.ask_qty if buys else s.bid_qty)]
+        return (covering or [self.sizes[-1]])[0]
 
 
 @dataclass
@@ -74,7 +96,7 @@ class MarketOracle:
 
     def __init__(self, rules: Rules, instruments: dict[str, Row], venues: int) -> None:
         self.rules = rules
-        self.instruments = instruments  # name: mrm, band, qmin (in currency)
+        self.instruments = instruments  # name: mrm, band, qmin and t (in currency)
         self.venues = [Venue() for _ in range(venues)]
         self.books: dict[tuple[str, int], Book] = {}
         self.versions: dict[str, list[Version]] = {name: [] for name in instruments}
@@ -231,7 +253,7 @@ class MarketOracle:
         both = all(bbo["mrm"])
         if not reason and not both and bbo["state"] not in ("NORMAL", "LOCKED"):
             reason = f"BBO_{bbo['state']}"
-        nothing = Version(reason, Fraction(0), Fraction(0), 0, 0, bbo["mrm"], ts_ns)
+        nothing = Version(reason, Fraction(0), Fraction(0), 0, 0, bbo["mrm"], (), ts_ns)
         if reason:
             return nothing
         bid, ask = bbo["mrm"] if both else (bbo["bid"], bbo["ask"])
@@ -239,12 +261,33 @@ class MarketOracle:
         ask = -(-ask // self._tick(row, ask)) * self._tick(row, ask)
         if not bid:
             return nothing._replace(reason="NO_QUOTE")
-        close = Fraction(self.rules.close_bps, 10_000)
-        pairs = zip((bid, ask), bbo["mrm"], strict=True)
-        if close and any(mrm and abs(px / mrm - 1) > close for px, mrm in pairs):
+        if self._is_far((bid, ask), bbo["mrm"]):
             return nothing._replace(reason="QUOTE_FAR")
         sizes = [ceil(Fraction(row["qmin"]) / px) for px in (bid, ask)]
-        return Version("", bid, ask, *sizes, bbo["mrm"], ts_ns)
+        first = Version("", bid, ask, *sizes, bbo["mrm"], (), ts_ns)
+        return first._replace(more=tuple(self._more(row, first)))
+
+    def _is_far(self, prices: tuple[Fraction, Fraction], mrm: tuple[Fraction, Fraction]) -> bool:
+        close = Fraction(self.rules.close_bps, 10_000)
+        pairs = zip(prices, mrm, strict=True)
+        return bool(close) and any(of and abs(px / of - 1) > close for px, of in pairs)
+
+    def _more(self, row: Row, first: Version) -> Iterator[Size]:
+        """Further sizes, in shares (the lot is one), up to the first that may not be quoted."""
+        before = first.sizes[0]
+        for times, worse in self.rules.more:
+            bid = first.bid - worse * self._tick(row, first.bid)
+            ask = first.ask + worse * self._tick(row, first.ask)
+            bid = bid // self._tick(row, bid) * self._tick(row, bid)
+            ask = -(-ask // self._tick(row, ask)) * self._tick(row, ask)
+            if bid <= 0 or ask > PX_MAX or self._is_far((bid, ask), first.mrm):
+                return
+            most = min(Fraction(row["t"]) / ((bid + ask) / 2) // 1, QTY_MAX)
+            qtys = [int(min(ceil(times * qty), most)) for qty in (first.bid_qty, first.ask_qty)]
+            if qtys[0] <= before.bid_qty or qtys[1] <= before.ask_qty:
+                return
+            before = Size(bid, ask, *qtys)
+            yield before
 
     def _tick(self, row: Row, px: Fraction) -> Fraction:
         return Fraction(tick_at(px, row["band"]))  # type: ignore[arg-type]  # compared only
@@ -297,8 +340,13 @@ class MarketOracle:
         again = [name for name in names if also_new or self.versions[name]]
         return [made for name in again for made in self._requote(name, ts_ns)]
 
-    def order(self, name: str, recv_ns: int, ts_ns: int) -> tuple[str, Version | None]:
-        """Why a small market order is refused, or the version that it is filled at."""
+    def order(
+        self, name: str, recv_ns: int, ts_ns: int, buys: bool, qty: int
+    ) -> tuple[str, Version | None]:
+        """Why a market order is not filled (DESK: a person has it), or the version it is filled at.
+
+        What it is worth is by the midpoint of its size of the version, else by that of the market.
+        """
         known = len(self.versions[name])
         stopped = self._stopped(name, ts_ns)
         if stopped:
@@ -309,6 +357,11 @@ class MarketOracle:
         kept = versions[max(0, len(versions) - KEPT) : known]
         if 0 < recv_ns < ts_ns:
             kept = [version for version in kept if version.entered_ns <= recv_ns]
-        if kept and not kept[-1].reason:
-            return "", kept[-1]
-        return ("NO_QUOTE" if bbo["state"] in ("NORMAL", "LOCKED") else f"BBO_{bbo['state']}"), None
+        live = kept[-1] if kept and not kept[-1].reason else None
+        bid, ask = live.for_order(buys, qty)[:2] if live else (bbo["bid"], bbo["ask"])
+        above = qty * (bid + ask) / 2 > self.instruments[name]["t"]
+        if live and not above:
+            return "", live
+        if bbo["state"] not in ("NORMAL", "LOCKED"):
+            return f"BBO_{bbo['state']}", None
+        return "DESK" if above else "NO_QUOTE", None

@@ -169,6 +169,9 @@ ITEM_FIELDS = (
 QUOTE_CONTENT = (
     "state reason bid_px_e6 ask_px_e6 bid_qty ask_qty mrm_bid_px_e6 mrm_ask_px_e6".split()
 )
+MORE_SIZES = 2
+SIZE_CONTENT = "bid_px_e6 ask_px_e6 bid_qty ask_qty".split()
+NO_SIZE = dict.fromkeys(SIZE_CONTENT, 0)
 
 
 class Oracle:
@@ -224,7 +227,8 @@ class Oracle:
         names = ("qty", "cash_e6", "improvement_e6", "fills", "traded_qty", "killed")
         self.positions.setdefault(index, dict.fromkeys(names, 0))
         nothing = {"instrument": None, "quote_id": 0, "entered_ns": 0}
-        self.quotes.setdefault(index, nothing | dict.fromkeys(QUOTE_CONTENT, 0))
+        empty = dict.fromkeys(QUOTE_CONTENT, 0) | self._as_lists([])
+        self.quotes.setdefault(index, nothing | empty)
 
     # Inputs
 
@@ -249,6 +253,7 @@ class Oracle:
         if failure is None:
             public = self.quotes[order["instrument"]]  # as it was when the order came
             bbo = self._look_at_market(order, ts_ns, record)
+            public = self._in_size(public, order)
             record |= self._quote_fields(public)
             failure = first_failure(self._checks_with_market(order, bbo, record, public))
         if failure:
@@ -478,7 +483,7 @@ class Oracle:
             mrm = self.instruments[instrument]["mrm_venue"]
             venues = (mrm,) if self._of_mrm(bbo) else (bbo["bid_venue"], bbo["ask_venue"])
             self.made_of[instrument] = [self.books[instrument][v]["recv_ns"] for v in venues]
-        if all(made[name] == old[name] for name in QUOTE_CONTENT):
+        if all(made[name] == old[name] for name in made):
             return
         self.quotes_count += 1
         ours = {"instrument": instrument, "quote_id": self.quotes_count, "entered_ns": ts_ns}
@@ -496,6 +501,7 @@ class Oracle:
         regime = self._regime(ts_ns)
         mrm = {"mrm_bid_px_e6": to_e6(bbo["mrm_bid"]), "mrm_ask_px_e6": to_e6(bbo["mrm_ask"])}
         nothing = dict.fromkeys(QUOTE_CONTENT, 0) | mrm | {"state": int(QuoteState.WITHDRAWN)}
+        nothing |= self._as_lists([])
         if self.firm_killed:
             return nothing | {"reason": int(Reason.KILLED_FIRM)}
         if self.positions[instrument]["killed"]:
@@ -512,13 +518,59 @@ class Oracle:
         ask = round_to_tick(touch[1], row["tick_band"], ROUND_CEILING)
         if bid == 0:
             return nothing | {"reason": int(Reason.NO_QUOTE)}
-        qmin = self._thresholds(row, regime)[0]
+        qmin, threshold = self._thresholds(row, regime)
         size = {
             f"{side}_qty": self._quote_size(row, px, qmin)
             for side, px in (("bid", bid), ("ask", ask))
         }
         prices = {"bid_px_e6": to_e6(bid), "ask_px_e6": to_e6(ask)}
-        return mrm | prices | size | {"state": int(QuoteState.LIVE), "reason": 0}
+        more = self._as_lists(self._more_sizes(row, prices | size, threshold))
+        return mrm | prices | size | more | {"state": int(QuoteState.LIVE), "reason": 0}
+
+    def _more_sizes(self, row: Row, first: Row, threshold: Decimal) -> list[Row]:
+        """Sizes besides the first, up to the first that may not be quoted."""
+        found: list[Row] = []
+        wanted = zip(
+            self.params.get("more_size_bps", []), self.params.get("more_size_ticks", []),
+            strict=True,
+        )  # fmt: skip
+        for bps, worse in wanted if row["liquid"] else ():
+            made, before = self._larger(row, first, bps, worse, threshold), (found or [first])[-1]
+            if not bps or made is None:
+                break
+            if any(made[name] <= before[name] for name in ("bid_qty", "ask_qty")):
+                break
+            found.append(made)
+        return found
+
+    def _larger(self, row: Row, first: Row, bps: int, worse: int, threshold: Decimal) -> Row | None:
+        """One such size, None where its prices are none."""
+        band, lot = row["tick_band"], row["lot"]
+        bid, ask = units(first["bid_px_e6"]), units(first["ask_px_e6"])
+        bid = round_to_tick(bid - worse * tick_at(bid, band), band, ROUND_FLOOR)
+        ask = round_to_tick(ask + worse * tick_at(ask, band), band, ROUND_CEILING)
+        if bid <= 0 or ask > PX_MAX:
+            return None
+        most = int(min(Decimal(QTY_MAX), 2 * threshold / (bid + ask)) // lot) * lot
+        made = {"bid_px_e6": to_e6(bid), "ask_px_e6": to_e6(ask)}
+        for name in ("bid_qty", "ask_qty"):
+            shares = Decimal(first[name]) * bps / 10_000
+            made[name] = min(int((shares / lot).to_integral_value(ROUND_CEILING)) * lot, most)
+        return made
+
+    def _as_lists(self, sizes: list[Row]) -> Row:
+        """As a quote's record has them."""
+        rows = (sizes + [NO_SIZE] * MORE_SIZES)[:MORE_SIZES]
+        return {f"more_{name}": [row[name] for row in rows] for name in SIZE_CONTENT}
+
+    def _in_size(self, quote: Row, order: Row) -> Row:
+        """The quote as an order gets it: with what is quoted for its size."""
+        sizes = [{name: quote[name] for name in SIZE_CONTENT} | {"size": 0}]
+        for n in range(MORE_SIZES):
+            more = {name: quote[f"more_{name}"][n] for name in SIZE_CONTENT}
+            sizes += [more | {"size": n + 1}] if more != NO_SIZE else []
+        side = "ask_qty" if order["side"] == BUY else "bid_qty"
+        return quote | next((s for s in sizes if order["qty"] <= s[side]), sizes[-1])
 
     def _answers(self, row: Row, regime: int | None) -> bool:
         """Whether an order could be answered at all."""
@@ -1185,7 +1237,8 @@ class Oracle:
         if quote["state"] != QuoteState.LIVE:
             quote = dict.fromkeys(quote, 0)
         names = ("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty")
-        return {f"quote_{name}": quote[name] for name in names} | {"quote_id": quote["quote_id"]}
+        more = {"quote_id": quote["quote_id"], "quote_size": quote.get("size", 0)}
+        return {f"quote_{name}": quote[name] for name in names} | more
 
     def _execute(self, kind: int, record: Row, failure: Failure | None = None) -> None:
         self.executions_count += 1

@@ -171,6 +171,8 @@ FAULTS: dict[Rule, Forge] = {
     Rule.NO_PUBLIC_QUOTE: lambda day: day.forge_fill(At, quote_id=77),
     Rule.RECORD_DIFFERS: lambda day: day.forge_fill(At, improvement_e6=10_000),
     Rule.ZONE_DIFFERS: _other_zone,
+    Rule.WRONG_SIZE: lambda day: day.forge_fill(At, quote_size=1),
+    Rule.NOT_ASCENDING: lambda day: day.forge_quote(At, more_bid_px_e6=[BID, 0]),
     Rule.REFUSED: _refused(51),  # NO_QUOTE
     Rule.REFUSED_FOR_REASON: _refused(26),  # BBO_CROSSED
     Rule.REFUSED_BY_RIGHT: _refused(4),  # DUPLICATE_CLORDID

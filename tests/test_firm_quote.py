@@ -368,7 +368,7 @@ class Market:
         outputs = [(k, row.copy()) for k, row in self.engine.apply(name, fields, self.now_ns)]
         for kind, row in outputs:
             if kind == "quotes":
-                quote = {name: int(row[name]) for name in row.dtype.names}
+                quote = {name: row[name].tolist() for name in row.dtype.names}
                 self.public[quote["instrument"]].append(quote)
                 self.seen.add(Reason(quote["reason"]).name)
         return outputs

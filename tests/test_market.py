@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.bbo import consolidate
 from engine.enums import BboState, DeskAction, ExecKind, KillScope, QuoteState, Reason
 from tests.firm import E6, INSTRUMENT, NOW_NS, firm, order
-from tests.market_oracle import COUNTED, MarketOracle, Rules
+from tests.market_oracle import COUNTED, MarketOracle, Rules, Size
 from tests.test_oracle import Engine
 from tests.world import World
 
@@ -28,12 +28,17 @@ NAMES = ("DE0007164600", "DE0007164601")
 REASONS = ("HALT", "MARKET_MAKING", "UNDERLYINGS", "SHORT_SELLING", "PRUDENTIAL")
 #: The most relevant market, the tick's band, and where the instrument trades.
 KINDS: dict[str, Row] = {
-    NAMES[0]: {"mrm": 0, "band": 5, "qmin": 10_000, "px_e6": 20 * E6},
-    NAMES[1]: {"mrm": 1, "band": 1, "qmin": 10_000, "px_e6": 4 * E6},
+    NAMES[0]: {"mrm": 0, "band": 5, "qmin": 10_000, "t": 20_000, "px_e6": 20 * E6},
+    NAMES[1]: {"mrm": 1, "band": 1, "qmin": 10_000, "t": 20_000, "px_e6": 4 * E6},
 }
+SIZES: tuple[tuple[tuple[Fraction, int], ...], ...] = (
+    (), ((Fraction(3, 2), 1),), ((Fraction(5, 4), 1), (Fraction(19, 10), 3)),
+    ((Fraction(10_001, 10_000), 0), (Fraction(2), 0)), ((Fraction(7, 5), 2), (Fraction(900), 100)),
+)  # fmt: skip
 
 
 def a_world(rules: Rules) -> World:
+    count = len(rules.more)
     params = {
         "stale_ns": rules.stale_ns,
         "jump_bps": rules.jump_bps,
@@ -42,12 +47,16 @@ def a_world(rules: Rules) -> World:
         "quote_interval_ns": rules.interval_ns,
         "open_ns": rules.open_ns,
         "close_ns": rules.close_ns,
+        "more_size_bps": [int(times * 10_000) for times, _ in rules.more] + [0] * (2 - count),
+        "more_size_ticks": [worse for _, worse in rules.more] + [0] * (2 - count),
     }
     rows = [
         INSTRUMENT | {"isin": name, "mrm_venue": kind["mrm"], "tick_band": kind["band"]}
         for name, kind in KINDS.items()
     ]
-    return firm(params)._replace(venues=list(MICS), instruments=rows, orders_max=1 << 10)
+    return firm(params)._replace(
+        venues=list(MICS), instruments=rows, orders_max=1 << 10, desk_max=1 << 10
+    )
 
 
 class Tape:
@@ -58,7 +67,7 @@ class Tape:
         self.now_ns = NOW_NS
         self.rules = Rules(
             STALE_NS, random.choice((0, 5_000, 500)), HOLD_NS, random.choice((0, 1, 100)),
-            random.choice((0, 0, 50)), NOW_NS + 20, NOW_NS + DAY_NS,
+            random.choice((0, 0, 50)), NOW_NS + 20, NOW_NS + DAY_NS, random.choice(SIZES),
         )  # fmt: skip
         self.engine = Engine(a_world(self.rules), "none")
         self.oracle = MarketOracle(self.rules, KINDS, len(MICS))
@@ -176,22 +185,39 @@ class Tape:
         self.orders += 1
         recv_ns = self.now_ns - self.random.choice((0, 0, 5, 60, 300))
         buy = self.random.random() < 0.5
-        event = order(f"o{self.orders}", isin=name, side=1 if buy else 2, recv_ns=recv_ns)
+        qty = self._qty(name)
+        event = order(f"o{self.orders}", isin=name, side=1 if buy else 2, recv_ns=recv_ns, qty=qty)
         count = len(self.oracle.versions[name])
-        reason, version = self.oracle.order(name, recv_ns, self.now_ns)
+        reason, version = self.oracle.order(name, recv_ns, self.now_ns, buy, qty)
         outputs = self.engine.apply("order", event, self.now_ns)
         [execution] = [row for kind, row in outputs if kind == "executions"]
-        assert Reason(execution["reason"]).name == (reason or "NONE")
         self.seen.add(reason or "filled")
+        if reason == "DESK":
+            assert execution["kind"] == ExecKind.NEW
+            reason = ""
+        assert Reason(execution["reason"]).name == (reason or "NONE")
         if version is not None:
             assert execution["kind"] == ExecKind.FILL
-            assert price(execution["last_px_e6"]) == (version.ask if buy else version.bid)
+            size = version.for_order(buy, qty)
+            assert price(execution["last_px_e6"]) == (size.ask if buy else size.bid)
             sides = (price(execution["quote_bid_px_e6"]), price(execution["quote_ask_px_e6"]))
-            assert sides == (version.bid, version.ask)
+            assert sides == (size.bid, size.ask)
+            assert execution["quote_size"] == version.sizes.index(size)
+            self.seen.add(f"size {execution['quote_size']}")
             if execution["bbo_state"] not in (BboState.NORMAL, BboState.LOCKED):
                 self.seen.add(f"filled {BboState(execution['bbo_state']).name}")
             self.seen.add("older" if version != self.oracle.versions[name][-1] else "newest")
         self.check_quotes([name] * (len(self.oracle.versions[name]) - count))
+
+    def _qty(self, name: str) -> int:
+        """One, or at an edge: of a size that was quoted, of T, or of what T is by now."""
+        t = KINDS[name]["t"]
+        sizes = [size for version in self.oracle.versions[name][-5:] for size in version.sizes]
+        edges = [1, 1, t * E6 // self.level[name]]
+        for size in sizes:
+            edges += [*size[2:], t // ((size.bid + size.ask) / 2)] if size.bid else [1]
+        qty = self.random.choice(edges) + self.random.choice((0, 0, 1, -1))
+        return min(max(qty, 1), 5 * t * E6 // self.level[name] + 1)
 
     # What both must say
 
@@ -207,6 +233,7 @@ class Tape:
             prices = tuple(price(row[f"{side}_px_e6"]) for side in ("bid", "ask"))
             assert prices == (version.bid, version.ask)
             assert (row["bid_qty"], row["ask_qty"]) == (version.bid_qty, version.ask_qty)
+            assert more_of(row) == list(version.more)
             assert row["entered_ns"] == version.entered_ns
             self.seen.add(version.reason or "live")
 
@@ -231,6 +258,15 @@ class Tape:
             found = {name: int(row[name]) for name in names}
             assert found == {name: venue.counts[name] for name in names}
             assert row["last_seq"] == venue.last_seq
+
+
+def more_of(row: Any) -> list[Size]:
+    """The further sizes of a quote's record; what is none is 0 throughout."""
+    names = [f"more_{name}" for name in ("bid_px_e6", "ask_px_e6", "bid_qty", "ask_qty")]
+    sizes = [[int(row[name][n]) for name in names] for n in range(2)]
+    found = [Size(price(bid), price(ask), *qtys) for bid, ask, *qtys in sizes if bid]
+    assert sum(map(sum, sizes[len(found) :])) == 0
+    return found
 
 
 def price(px_e6: int) -> Fraction:
@@ -263,6 +299,7 @@ def test_the_tapes_reach_every_rule(seen: set[str]) -> None:
     expected |= {f"BBO_{name}" for name in ("EMPTY", "STALE", "ONE_SIDED", "CROSSED")}
     expected |= {"live", "filled", "older", "newest", "CLOSED", "HALTED", "QUOTE_FAR", "NO_QUOTE"}
     expected |= {"KILLED_FIRM", "KILLED_INSTRUMENT", "filled CROSSED", "filled STALE"}
+    expected |= {"size 0", "size 1", "size 2", "DESK"}
     expected |= set("records unknown repeats gaps lost restarts crossed jumps refused".split())
     assert expected - seen == set()
 

@@ -16,7 +16,7 @@ from engine import order_life, policy, schema, step, tables
 from engine.limits import INT64_MAX, Capacity
 from engine.outbox import Outbox, allocate_outbox
 from tests import wild_policy
-from tests.oracle import TICKS, Oracle, Reason, Route, Zone, to_e6
+from tests.oracle import TICKS, Kind, Oracle, Reason, Route, Zone, to_e6
 from tests.world import World, inputs, make_world
 
 Row = dict[str, Any]
@@ -78,11 +78,13 @@ def to_record(dtype: np.dtype, row: Row) -> Any:
 
 
 def to_plain(record: Any, names: list[str]) -> Row:
-    """The named fields of a struct row; arrays of words become text."""
+    """The named fields of a struct row; arrays of words become text, of further sizes lists."""
     plain = {}
     for name in names:
         value = record[name]
         plain[name] = schema.unpack(value) if np.ndim(value) else int(value)
+        if name.startswith("more_"):
+            plain[name] = value.tolist()
     return plain
 
 
@@ -304,6 +306,7 @@ def test_stream_reaches_every_rule() -> None:
                 seen[f"zone {row['zone']}"] += 1
                 seen[f"route {row.get('route')}"] += 1
                 seen[f"clamp {row.get('clamp')}"] += 1
+                seen[f"{Kind(row['kind']).name} in size {row.get('quote_size')}"] += 1
 
     for seed in range(8):
         world = make_world(seed, INPUTS)
@@ -311,5 +314,6 @@ def test_stream_reaches_every_rule() -> None:
     assert [zone for zone in Zone if not seen[f"zone {zone}"]] == []
     assert [r for r in Route if r != Route.NONE and not seen[f"route {r}"]] == []
     assert [clamp for clamp in range(5) if not seen[f"clamp {clamp}"]] == []
+    assert [size for size in range(3) if seen[f"FILL in size {size}"] < 50] == []
     unseen = {reason for reason in Reason if not seen[f"reason {int(reason)}"]}
     assert unseen <= {Reason.REPLACES_FULL}  # test_order_life fills that table

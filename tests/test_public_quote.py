@@ -52,7 +52,7 @@ class Wide(Engine):
 def quotes_of(engine: Engine) -> list[Row]:
     """New versions that the last input has made."""
     rows = engine.outbox.quotes[: int(engine.outbox.counts[0]["quotes"])]
-    return [{name: int(row[name]) for name in row.dtype.names} for row in rows]
+    return [{name: row[name].tolist() for name in row.dtype.names} for row in rows]
 
 
 def send(engine: Engine, bid: int, ask: int, ts_ns: int, **more: Any) -> list[Row]:

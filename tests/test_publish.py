@@ -106,6 +106,14 @@ def test_a_record_says_who_what_and_when(
             "price_notation": "MONE",
             "reason_code": None,
             "reason": None,
+            "sizes": [
+                {
+                    "bid_price": "1.23456789",
+                    "bid_quantity": "500",
+                    "offer_price": "1.24",
+                    "offer_quantity": "501",
+                }
+            ],
         }
     ]
 
@@ -141,7 +149,7 @@ def test_every_record_fits_the_schema_beside_the_file(
 
 
 def _fits(value: Any, kind: Row) -> bool:
-    types: dict[str, type] = {"string": str, "integer": int, "null": type(None)}
+    types: dict[str, type] = {"string": str, "integer": int, "null": type(None), "array": list}
     if not isinstance(value, types[kind["type"]]):
         return False
     listed = kind.get("enum") or [kind.get("const", value)]

@@ -1,6 +1,7 @@
 """What the publication leaves on disk, also on a full one; its board, delays and settings."""
 
 import errno
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -173,6 +174,8 @@ def test_delayed_records_appear_after_fifteen_minutes_and_not_before(
             assert (sequence in seen) >= (clock.ns >= published_ns + 16 * MINUTE_NS)
     (rows,) = delayed(tmp_path).values()
     texts = [{name: value or "" for name, value in row.items()} for row in records(tmp_path)]
+    sizes = [json.loads(row.pop("sizes")) for row in rows]
+    assert sizes == [row.pop("sizes") for row in texts]
     assert rows == [{name: str(value) for name, value in row.items()} for row in texts]
 
 

@@ -45,7 +45,7 @@ RECORDED = {
 AGREED = (
     "BELOW_QMIN", "NOT_TWO_SIDED", "FAR", "FAR_BY_TICK", "NO_MARKET", "FALLBACK", "QUOTE_OFF_TICK",
     "FILL_OFF_TICK", "WORSE_THAN_QUOTE", "OUTSIDE_QUOTE", "BELOW_ONE_TICK", "THROUGH_LIMIT",
-    "NO_PUBLIC_QUOTE", "RECORD_DIFFERS",
+    "NO_PUBLIC_QUOTE", "RECORD_DIFFERS", "NOT_ASCENDING",
 )  # fmt: skip
 Forge = Callable[[Any], None]
 
@@ -135,6 +135,22 @@ def test_the_audit_of_a_day_is_that_of_the_recount(tmp_path: Path, seed: int) ->
     assert live == mine.as_dict()["live_ns"]
     assert figures["presence"]["of_due_bps"] == mine.as_dict()["presence_bps"]
     assert 10_000 * live // due > 9_000  # two minutes have every episode once
+
+
+def test_the_same_of_a_day_in_several_sizes(tmp_path: Path) -> None:
+    """Which size each order was due is read from what was published."""
+    sizes = [{"times": 1.5, "worse_ticks": 1}, {"times": 1.75, "worse_ticks": 2}]
+    folder = made(tmp_path / "si", size=sizes)
+    played(folder, 4, rate=3.0)
+    audit, mine = agree(folder)
+    assert audit["breaches"] == 0 and mine.counts["fills"] > 100
+    fills = [
+        int(frame.record["quote_size"])
+        for frame in Reader(folder / "journal", kinds=(jn.EXECUTION,)).poll()
+        if frame.record["kind"] == ExecKind.FILL
+    ]
+    assert set(fills) == {0, 1, 2} and sum(map(bool, fills)) > 10
+    assert verify(folder / "journal", None)["missing_bytes"] == 0
 
 
 def test_a_day_replays_and_explains(tmp_path: Path) -> None:

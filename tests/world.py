@@ -35,6 +35,13 @@ AUTO, DESK, REJECT = 1, 2, 3
 CLAIM, QUOTE, FILL, DECLINE, KILL, RESUME = range(1, 7)
 
 
+#: Sizes of a quote besides the first: of its quantity in basis points, and ticks further out.
+MORE_SIZES = (
+    ([0, 0], [0, 0]), ([0, 0], [0, 0]), ([15_000, 0], [1, 0]), ([12_500, 20_000], [1, 3]),
+    ([20_000, 10**7], [0, 0]), ([10_001, 10_002], [100, 100]), ([17_000, 90_000], [2, 2]),
+)  # fmt: skip
+
+
 class World(NamedTuple):
     """Everything the firm is set up with, and where each instrument trades."""
 
@@ -86,7 +93,7 @@ def make_params(random: Random) -> Row:
         "vol_half_life_ns": 60 * SECOND,
         "markout_ns": [50 * MS, SECOND, 10 * SECOND, 60 * SECOND],
         "markout_weight_e6": 50_000,
-    }
+    } | dict(zip(("more_size_bps", "more_size_ticks"), random.choice(MORE_SIZES), strict=True))
 
 
 def _regimes() -> list[Row]:

@@ -22,6 +22,7 @@ from gateway.audit.basics import (
 )
 from gateway.audit.market import look
 from gateway.audit.rules import BREACH, BY_RIGHT, EXPLAIN, Rule
+from gateway.audit.sizes import take
 from gateway.audit.tables import REASONS_MAX, TENTHS_MAX, ZONES
 
 MILLI = 1_000
@@ -57,10 +58,7 @@ def on_order(book, journal, body, ts_ns):
         ours = book.shown[row]
         got["quote_id"] = ours["quote_id"]
         got["live"] = ours["live"]
-        got["bid_px_e6"] = ours["bid_px_e6"]
-        got["ask_px_e6"] = ours["ask_px_e6"]
-        got["bid_qty"] = ours["bid_qty"]
-        got["ask_qty"] = ours["ask_qty"]
+        take(got, ours)
 
 
 @inlined
@@ -137,6 +135,7 @@ def _on_fill(book, report, answer, ts_ns):
     got["cited_bid_px_e6"] = report["quote_bid_px_e6"]
     got["cited_ask_px_e6"] = report["quote_ask_px_e6"]
     got["cited_improvement_e6"] = report["improvement_e6"]
+    got["cited_size"] = report["quote_size"]
     got["policy_hash"] = report["policy_hash"]
     got["zone"] = zone_of(book, report, ts_ns)
     if _is_within_quote(book, ts_ns):
@@ -212,17 +211,15 @@ def judge_waiting(book, row):
         return
     got["waiting"] = 0
     px = got["px_e6"]
-    bid = ours["bid_px_e6"]
-    ask = ours["ask_px_e6"]
-    _judge(book, bid, ask)
+    bid = got["bid_px_e6"]  # shown before, in the order's size
+    ask = got["ask_px_e6"]
+    take(got, ours)
+    _judge(book, got["bid_px_e6"], got["ask_px_e6"])
     if got["live"] != 0 and _is_covered_zone(got["zone"]):
-        buy = got["side"] == Side.BUY
-        worse = px - got["ask_px_e6"] if buy else got["bid_px_e6"] - px
+        worse = px - ask if got["side"] == Side.BUY else bid - px
         if worse > 0:
-            tell(
-                book, 1, Rule.WORSE_THAN_SHOWN, worse, px, got["bid_px_e6"], got["ask_px_e6"],
-                _tick_at(book, row, px),
-            )  # fmt: skip
+            tick = _tick_at(book, row, px)
+            tell(book, 1, Rule.WORSE_THAN_SHOWN, worse, px, bid, ask, tick)
 
 
 @njit
@@ -271,6 +268,12 @@ def _judge(book, bid, ask):
     cited = got["cited_improvement_e6"]
     if cited_bid != bid or cited_ask != ask or cited != improvement:
         tell(book, 1, Rule.RECORD_DIFFERS, 0, cited_bid, cited_ask, cited, improvement)
+    if got["cited_size"] != got["size"]:
+        quoted_qty = got["ask_qty"] if buy else got["bid_qty"]
+        tell(
+            book, 1, Rule.WRONG_SIZE, 0, got["cited_size"] + 1, got["size"] + 1, got["qty"],
+            quoted_qty,
+        )  # fmt: skip
     _count_improvement(book, improvement, tick)
     if got["ord_type"] != OrdType.PEGGED:
         _compare_clients(book, px)
@@ -295,13 +298,14 @@ def _count_improvement(book, improvement, tick):
 
 @njit
 def _compare_clients(book, px):
-    """Two clients of one pool, tier and limits, one quote, side, zone and policy: one price."""
+    """Clients of one pool, tier and limits, one quote, size, side, zone, policy: one price."""
     got = book.receipt[0]
     side = 0 if got["side"] == Side.BUY else 1
     first = book.fair[(got["instrument"] * 2 + side) * ZONES + got["zone"]]
     same = first["quote_id"] == got["cited_id"] and first["policy_hash"] == got["policy_hash"]
-    if not same:
+    if not same or first["size"] != got["size"]:
         first["quote_id"] = got["cited_id"]
+        first["size"] = got["size"]
         first["client"] = got["client"]
         first["px_e6"] = px
         first["policy_hash"] = got["policy_hash"]

@@ -1,7 +1,8 @@
-"""Each version of our quote: two sides, size against Qmin, tick, closeness, time of entry."""
+"""Each version of our quote: two sides, sizes, Qmin, tick, closeness, time of entry."""
 
 from engine.enums import QuoteState
 from engine.jit import get_record, njit
+from engine.limits import MORE_SIZES
 from gateway.audit.basics import (
     is_due,
     is_on_tick,
@@ -15,6 +16,7 @@ from gateway.audit.fills import judge_waiting
 from gateway.audit.market import advance, compare
 from gateway.audit.presence import renew
 from gateway.audit.rules import Rule
+from gateway.audit.sizes import show
 
 
 @njit
@@ -39,10 +41,7 @@ def on_quote(book, journal, body, ts_ns):
     ours["quote_id"] = quote["quote_id"]
     ours["live"] = 1 if live and whole else 0
     ours["reason"] = quote["reason"]
-    ours["bid_px_e6"] = bid
-    ours["ask_px_e6"] = ask
-    ours["bid_qty"] = quote["bid_qty"]
-    ours["ask_qty"] = quote["ask_qty"]
+    show(ours, quote)
     ours["entered_ns"] = quote["entered_ns"]
     ours["position"] = here["position"]
     ours["seq"] = here["seq"]
@@ -60,6 +59,7 @@ def on_quote(book, journal, body, ts_ns):
         return
     _check_tick(book, row, bid)
     _check_tick(book, row, ask)
+    _check_more(book, row, quote)
     if is_due(book.instruments[row]):
         _check_size(book, row, quote, ts_ns)
         compare(book, row, quote, ts_ns)
@@ -74,6 +74,37 @@ def _check_tick(book, row, px):
     if not is_on_tick(book, band, px):
         tick = tick_of(book, band, px)
         tell(book, 0, Rule.QUOTE_OFF_TICK, 0, px, tick, 0, 0)
+
+
+@njit
+def _check_more(book, row, quote):
+    """Further sizes: two sides, on tick, whole lots; larger than before, at no better price."""
+    lot = book.instruments[row]["lot"]
+    bid = quote["bid_px_e6"]
+    ask = quote["ask_px_e6"]
+    bid_qty = quote["bid_qty"]
+    ask_qty = quote["ask_qty"]
+    ended = False
+    for more in range(MORE_SIZES):
+        more_bid = quote["more_bid_px_e6"][more]
+        more_ask = quote["more_ask_px_e6"][more]
+        more_bid_qty = quote["more_bid_qty"][more]
+        more_ask_qty = quote["more_ask_qty"][more]
+        if more_bid == 0 and more_ask == 0 and more_bid_qty == 0 and more_ask_qty == 0:
+            ended = True
+            continue
+        larger = more_bid_qty > bid_qty and more_ask_qty > ask_qty
+        if ended or not larger or more_bid <= 0 or more_bid > bid or more_ask < ask:
+            tell(book, 0, Rule.NOT_ASCENDING, 0, more_bid, more_ask, more_bid_qty, more_ask_qty)
+        else:
+            _check_tick(book, row, more_bid)
+            _check_tick(book, row, more_ask)
+            _check_side(book, more_bid, more_bid_qty, 0, lot)
+            _check_side(book, more_ask, more_ask_qty, 0, lot)
+        bid = more_bid
+        ask = more_ask
+        bid_qty = more_bid_qty
+        ask_qty = more_ask_qty
 
 
 @njit

@@ -94,6 +94,8 @@ class Rule(IntEnum):
     NOT_BY_FILE = 41
     PUBLISHED_BEFORE = 42
     UNREADABLE_LINES = 43
+    NOT_ASCENDING = 44
+    WRONG_SIZE = 45
 
 
 class About(NamedTuple):
@@ -149,6 +151,12 @@ ABOUT = {
         "MiFIR Art 14(3): a firm bid and offer",
         (("bid", Unit.PX), ("ask", Unit.PX), ("bid quantity", Unit.QTY),
          ("ask quantity", Unit.QTY))),
+    Rule.NOT_ASCENDING: About(
+        Duty.SIZE, Severity.BREACH,
+        "a further size of a quote that is one-sided, no larger than the one before, or better",
+        "MiFIR Arts 14(3), 15(4)",
+        (("bid", Unit.PX), ("ask", Unit.PX), ("bid quantity", Unit.QTY),
+         ("ask quantity", Unit.QTY))),
     Rule.NO_REGIME: About(
         Duty.SIZE, Severity.BREACH, "quoted at a time for which no regime is on record",
         "MiFIR Art 14(3)"),
@@ -201,6 +209,12 @@ ABOUT = {
         "MiFIR Art 25(1); DR 2017/565 Art 72",
         (("bid cited", Unit.PX), ("ask cited", Unit.PX), ("improvement cited", Unit.PX),
          ("improvement", Unit.PX))),
+    Rule.WRONG_SIZE: About(
+        Duty.IMPROVEMENT, Severity.BREACH,
+        "filled in a size of the quote that is neither the smallest to cover the order nor the "
+        "largest", "MiFIR Art 15(4)",
+        (("size on record", Unit.COUNT), ("size", Unit.COUNT), ("quantity", Unit.QTY),
+         ("quoted quantity", Unit.QTY))),
     Rule.ZONE_DIFFERS: About(
         Duty.IMPROVEMENT, Severity.BREACH, "the size zone on record is not the one recounted",
         "MiFIR Art 14(2)-(3); RTS 1 Arts 11a, 11b",

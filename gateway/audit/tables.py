@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import schema
 from engine.handle import Handle
-from engine.limits import INT64_MAX, TICK_ROWS, VENUES_MAX
+from engine.limits import INT64_MAX, MORE_SIZES, TICK_ROWS, VENUES_MAX
 from engine.tables import REGIMES_MAX
 from gateway.audit.rules import BREACH, VERDICTS, Rule
 
@@ -43,15 +43,18 @@ class Presence(IntEnum):
     STOPPED = 14  # by a kill switch: prudent risk management, DR 2017/567 Art 14(1)
 
 
-def _dtype(names: str) -> np.dtype:
-    return np.dtype([(name, "i8") for name in names.split()], align=True)
+def _dtype(names: str, *more: str) -> np.dtype:
+    """A word for each of `names`, and one of each further size for each of `more`."""
+    sized = [(name, "i8", (MORE_SIZES,)) for name in more]
+    return np.dtype([*((name, "i8") for name in names.split()), *sized], align=True)
 
 
 #: Our quote as the journal shows it, and since when it (or its absence) has been so.
 shown = _dtype(
     "quote_id live reason bid_px_e6 ask_px_e6 bid_qty ask_qty entered_ns position seq"
-    " presence since_ns versions far_bps_e2"
-)
+    " presence since_ns versions far_bps_e2",
+    "more_bid_px_e6", "more_ask_px_e6", "more_bid_qty", "more_ask_qty",
+)  # fmt: skip
 venue_book = _dtype("bid_px_e6 ask_px_e6 bid_qty ask_qty phase recv_ns")
 market = _dtype("from_mrm bid_px_e6 ask_px_e6 best_bid_px_e6 best_ask_px_e6")
 #: A record that shows a finding; `a` to `d` are the rule's numbers.
@@ -62,10 +65,10 @@ case = _dtype(
 receipt = _dtype(
     "open session client instrument side qty ord_type limit_px_e6 quote_id live bid_px_e6 ask_px_e6"
     " bid_qty ask_qty in_hours px_e6 cited_id cited_bid_px_e6 cited_ask_px_e6 cited_improvement_e6"
-    " zone policy_hash waiting last_qty"
+    " zone policy_hash waiting last_qty size cited_size"
 )
-#: The first fill from a quote, by side and zone: others are compared with it.
-fair = _dtype("quote_id client px_e6 policy_hash seq")
+#: The first fill from a size of a quote, by side and zone: others are compared with it.
+fair = _dtype("quote_id size client px_e6 policy_hash seq")
 client_tally = _dtype("orders fills improved refused value_eur_e6 to_desk")
 run = _dtype(
     "from_ns until_ns counting base frames first_seq last_seq last_ns first_ns day_first_ns"

@@ -10,10 +10,12 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import json
 import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from gateway.publish.quotes_file import cut_torn_line, day_of, files, path_of
 from gateway.publish.record import QuoteRecord, ns_of
@@ -96,7 +98,7 @@ class DelayedFiles:
                 record = QuoteRecord.model_validate_json(line)
                 if ns_of(record.publication_date_and_time) > now_ns - self.delay_ns:
                     break
-                writer.writerow(record.model_dump().values())
+                writer.writerow(_columns(record))
                 count += 1
                 place += len(line)
         if count:
@@ -104,6 +106,12 @@ class DelayedFiles:
             self._places[day] = place
             self.lines += count
         return count == LINES_A_TURN
+
+
+def _columns(record: QuoteRecord) -> list[Any]:
+    """Its values; the sizes stay JSON, since a column cannot hold a list."""
+    *plain, sizes = record.model_dump().values()
+    return [*plain, json.dumps(sizes, separators=(",", ":"))]
 
 
 def _append(path: Path, data: bytes) -> None:

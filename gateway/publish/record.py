@@ -39,6 +39,15 @@ class Firm(NamedTuple):
     name: str
 
 
+class Size(NamedTuple):
+    """One of the sizes that a version is quoted in."""
+
+    bid_px_e6: int
+    ask_px_e6: int
+    bid_qty: int
+    ask_qty: int
+
+
 class Version(NamedTuple):
     """What the journal says of one version; `sequence` counts the versions of a journal from 1."""
 
@@ -54,6 +63,7 @@ class Version(NamedTuple):
     reason: Reason
     entered_ns: int
     mic: str
+    more: tuple[Size, ...]  # besides that of the prices above, ascending
 
 
 _Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")]
@@ -65,10 +75,24 @@ def _field(words: str) -> Any:
     return Field(description=words)
 
 
+class SizeRecord(BaseModel):
+    """A size of a quote, with the prices that an order of that size gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bid_price: _Price
+    bid_quantity: _Quantity
+    offer_price: _Price
+    offer_quantity: _Quantity
+
+
 class QuoteRecord(BaseModel):
     """One version of a firm two-way quote of a Systematic Internaliser."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, title="Quote of an SI")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, title="Quote of an SI",
+        json_schema_serialization_defaults_required=True,  # what is written has every field
+    )  # fmt: skip
 
     series: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] = _field(
         "a record of the engine: a new series ends every quote of the one before"
@@ -98,11 +122,16 @@ class QuoteRecord(BaseModel):
     price_notation: Literal["MONE"] = _field("monetary value")
     reason_code: str | None = _field("why it is withdrawn; null where it is not")
     reason: str | None = _field("the same in words")
+    sizes: tuple[SizeRecord, ...] = Field(
+        default=(),  # lines of before there were several say none
+        description="all sizes that are quoted, the one above first, then larger ones; an order "
+        "gets the smallest that covers it",
+    )
 
 
 def json_schema() -> dict[str, Any]:
     """The description of a record, for machines."""
-    return {"$schema": SCHEMA_DIALECT} | QuoteRecord.model_json_schema()
+    return {"$schema": SCHEMA_DIALECT} | QuoteRecord.model_json_schema(mode="serialization")
 
 
 def series_name(mark: int) -> str:
@@ -114,6 +143,7 @@ def record_of(version: Version, series: str, firm: Firm, published_ns: int) -> Q
     """The record of a version that is published now."""
     live = version.state != State.WITHDRAW
     words = WORDS[version.reason]
+    first = Size(version.bid_px_e6, version.ask_px_e6, version.bid_qty, version.ask_qty)
     return QuoteRecord(
         series=series,
         sequence=version.sequence,
@@ -133,6 +163,16 @@ def record_of(version: Version, series: str, firm: Firm, published_ns: int) -> Q
         price_notation="MONE",
         reason_code=None if live else words.prefix,
         reason=None if live else words.sentence.partition(",")[0],  # behind it an order's numbers
+        sizes=tuple(_size(size, version.currency) for size in (first, *version.more) if live),
+    )
+
+
+def _size(size: Size, currency: str) -> SizeRecord:
+    return SizeRecord(
+        bid_price=price(size.bid_px_e6, currency),
+        bid_quantity=str(size.bid_qty),
+        offer_price=price(size.ask_px_e6, currency),
+        offer_quantity=str(size.ask_qty),
     )
 
 

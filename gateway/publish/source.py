@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from gateway.errors import UserError
 from gateway.instrument_rows import InstrumentRows
 from gateway.journal_files import Frame, Reader
 from gateway.journal_schema import WrongSchema
-from gateway.publish.record import State, Version
+from gateway.publish.record import Size, State, Version
 
 _KILLED = (Reason.KILLED_FIRM, Reason.KILLED_INSTRUMENT)
 _KINDS = (jn.BOOT, *instrument_rows.KINDS, jn.DESK, jn.DESK_RESULT, jn.QUOTE)
@@ -53,6 +53,10 @@ class Quote(NamedTuple):
     version: int
     suspended: int
     waits: int
+    more_bid_px_e6: tuple[int, ...]
+    more_bid_qty: tuple[int, ...]
+    more_ask_px_e6: tuple[int, ...]
+    more_ask_qty: tuple[int, ...]
 
 
 assert Quote._fields == schema.quote.names
@@ -123,7 +127,7 @@ class Source:
 
     def _versions(self, frame: Frame) -> Iterator[Version]:
         if frame.kind == jn.QUOTE:
-            quote = Quote(*frame.record.tolist())
+            quote = _quote_of(frame.record.tolist())
             self._quotes[quote.instrument] = quote
             if not self._is_told_by_switch(quote):
                 yield self._version(quote, quote.entered_ns)
@@ -207,7 +211,7 @@ class Source:
         made = Version(
             self._made, isin, currency, quote.quote_id, state,
             quote.bid_px_e6, quote.ask_px_e6, quote.bid_qty, quote.ask_qty,
-            reason, ts_ns, self.mic,
+            reason, ts_ns, self.mic, _more_of(quote),
         )  # fmt: skip
         self._newest[quote.instrument] = made
         return made
@@ -257,7 +261,7 @@ class Source:
 
     def _load(self, state: dict[str, Any]) -> None:
         names = {int(number): (str(isin), str(code)) for number, (isin, code) in state["names"]}
-        quotes = [Quote(*map(int, words)) for words in state["quotes"]]
+        quotes = [_quote_of(words) for words in state["quotes"]]
         numbers = {name: int(state[name]) for name in ("position", "seq", "sequence")}
         newest = {int(number): _version_of(words) for number, words in state["newest"]}
         killed, firm, mic = set(map(int, state["killed"])), bool(state["killed_firm"]), state["mic"]
@@ -273,10 +277,27 @@ class Source:
         return sorted(self._newest.values(), key=lambda version: version.sequence)
 
 
+def _quote_of(words: Sequence[Any]) -> Quote:
+    """A quote from the words of its record, or as `store` wrote it."""
+    pairs = (tuple(map(int, pair)) for pair in words[-4:])
+    return Quote(*map(int, words[:-4]), *pairs)  # type: ignore[arg-type]
+
+
+def _more_of(quote: Quote) -> tuple[Size, ...]:
+    """Its sizes but for the first."""
+    sides = zip(
+        quote.more_bid_px_e6, quote.more_ask_px_e6, quote.more_bid_qty, quote.more_ask_qty,
+        strict=True,
+    )  # fmt: skip
+    return tuple(Size(*side) for side in sides if all(side))
+
+
 def _version_of(words: list[Any]) -> Version:
     """A version as `store` wrote it."""
-    sequence, isin, currency, quote_id, state, bid, ask, bid_qty, ask_qty, reason, ns, mic = words
+    *plain, more = words
+    sequence, isin, currency, quote_id, state, bid, ask, bid_qty, ask_qty, reason, ns, mic = plain
     return Version(
         int(sequence), str(isin), str(currency), int(quote_id), State(state),
         int(bid), int(ask), int(bid_qty), int(ask_qty), Reason(reason), int(ns), str(mic),
+        tuple(Size(*map(int, size)) for size in more),
     )  # fmt: skip
