@@ -130,10 +130,9 @@ class Inputs:
 
     def _kept(self, code: int) -> Policy | None:
         try:
-            kept = policy_file.kept_by_hash(self.config.journal, code)
+            return policy_file.kept_by_hash(self.config.journal, code)
         except PolicyError:
             return None
-        return kept if code in (0, kept.source_hash) else None
 
     @cached_property
     def _other(self) -> Policy:

@@ -32,7 +32,8 @@ def load(name: str, directory: Path) -> tuple[Policy, Path]:
 def from_file(path: Path) -> Policy:
     """Compile the policy in a Python file. Raises PolicyError."""
     spec = importlib.util.spec_from_file_location(f"policy_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise PolicyError(f"policy {path}: a policy is a Python file, NAME.py")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -73,10 +74,16 @@ def keep(journal: Path, loaded: Policy, source: Path) -> None:
 
 
 def kept_by_hash(journal: Path, source_hash: int) -> Policy:
-    """The policy that a journal names. Raises PolicyError where its source is gone."""
+    """The policy that a journal names. Raises PolicyError where its source is gone or another."""
     if source_hash == 0:  # before the first parameters
         return policy.load("none")
     kept = journal / "policies" / f"{source_hash:016x}.py"
     if not kept.exists():
         raise PolicyError(f"the policy {source_hash:016x} of this journal is not in {kept.parent}")
-    return from_file(kept)
+    found = from_file(kept)
+    if found.source_hash != source_hash:
+        raise PolicyError(
+            f"{kept}: this is the source of policy {found.source_hash:016x}, not the one of that "
+            "name: restore it, a replay with another policy is another day"
+        )
+    return found

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from engine import policy
 from engine.enums import Clamp
 from engine.policies import BUILTIN
-from gateway.policy_file import PolicyError, check_params
+from gateway.policy_file import PolicyError, check_params, from_file, keep, kept_by_hash
 from gateway.policy_inputs import generate
 from gateway.policy_trial import through_gate
 
@@ -155,3 +156,26 @@ def test_a_description_that_is_none(given: Any) -> None:
 
     with pytest.raises(ValueError, match="PARAMS is at most 8 tuples of"):
         policy.describe("mine", Module)  # type: ignore[arg-type]
+
+
+def test_what_is_no_python_file_is_no_policy(tmp_path: Path) -> None:
+    path = tmp_path / "policy.txt"
+    path.write_text("x")
+    with pytest.raises(PolicyError, match="a policy is a Python file"):
+        from_file(path)
+
+
+def test_a_kept_source_is_the_one_of_its_hash(tmp_path: Path) -> None:
+    """A replay with another policy under the old name would be another day."""
+    source = tmp_path / "mine.py"
+    source.write_text("def improve(inputs):\n    return inputs['quote_px_e6']\n")
+    mine = from_file(source)
+    keep(tmp_path, mine, source)
+    assert kept_by_hash(tmp_path, mine.source_hash).source_hash == mine.source_hash
+    kept = tmp_path / "policies" / f"{mine.source_hash:016x}.py"
+    kept.write_text(source.read_text().replace("quote_px", "bid_px"))
+    with pytest.raises(PolicyError, match=r"this is the source of policy [0-9a-f]{16}, not the"):
+        kept_by_hash(tmp_path, mine.source_hash)
+    kept.unlink()
+    with pytest.raises(PolicyError, match="is not in"):
+        kept_by_hash(tmp_path, mine.source_hash)
