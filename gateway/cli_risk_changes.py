@@ -72,12 +72,12 @@ def changes(
         if as_json:
             print(json.dumps(answer))
             return
-        _show("changed", answer["changes"], ("time", "by", "approved_by", "state"))
+        _show("changed", answer["changes"], ("when (UTC)", "state"))
         left = answer["changes_in_all"] - len(answer["changes"])
         if left:
             out.print(f"and {left} older ones: si risk changes {directory} --journal", markup=False)
         if not journal:
-            _show("waits for approval", answer["pending"], ("by",))
+            _show("waits for approval", answer["pending"], ())
 
 
 @risk.command()
@@ -109,11 +109,17 @@ def _ask(directory: Path, verb: str, by: str, **fields: Any) -> dict[str, Any]:
 
 def _tell_set(answer: dict[str, Any]) -> None:
     done = answer["set"]
-    whose = f"{done['scope']} {done['subject']}".strip()
-    moved = f"{done['old'] or 'none'} -> {done['new'] or 'none'}"
     clients = f", {answer['clients']} clients" if done["scope"] == "tier" else ""
-    out.print(f"{whose}: {done['limit']} {moved}{clients}", markup=False)
+    out.print(f"{_whose(done)}: {done['limit']} {_moved(done)}{clients}", markup=False)
     out.print("it holds for this journal; write it into si.toml to keep it")
+
+
+def _whose(row: dict[str, Any]) -> str:
+    return f"{row['scope']} {row['subject']}".strip()
+
+
+def _moved(row: dict[str, Any]) -> str:
+    return f"{row['old'] or 'none'} -> {row['new'] or 'none'}"
 
 
 def _show(title: str, rows: list[dict[str, Any]], more: tuple[str, ...]) -> None:
@@ -123,12 +129,14 @@ def _show(title: str, rows: list[dict[str, Any]], more: tuple[str, ...]) -> None
         out.print(f"nothing {title}")
         return
     table = Table(title=title, box=box.SIMPLE)
-    columns = ("id", "scope", "subject", "limit", "old", "new", *more)
-    for column in columns:
+    for column in ("id", "limit", "old -> new", "by", *more):
         table.add_column(column)
     for row in rows:
-        told = {name: "none" if value is None else str(value) for name, value in row.items()}
-        if "time" in more:
-            told["time"] = clock(row["time_ns"])
-        table.add_row(*(escape(told[column]) for column in columns))
+        names = [row["by"], row.get("approved_by", "")]
+        cells = [str(row["id"]), f"{_whose(row)}\n{row['limit']}", _moved(row).replace("> ", ">\n")]
+        cells.append("\napproved by ".join(name for name in names if name))
+        if more:
+            day, at, _ = clock(row["time_ns"]).split()
+            cells += [f"{day}\n{at[:12]}", row["state"]]
+        table.add_row(*map(escape, cells))
     out.print(table)
