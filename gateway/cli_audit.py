@@ -34,7 +34,10 @@ def audit(
         with bar("recounting") as progress:
             recount = read.recount_day(directory, wanted, close_bps, now_ns, progress)
             progress("what was published", 1, 1)
-            published = publication.read(publication.path_of(directory, wanted))
+            published = publication.read(
+                publication.folder_of(directory), wanted,
+                findings.versions_of(recount, publication.series_of(directory)),
+            )  # fmt: skip
         made = findings.make(recount, published, close_bps)
         if html:
             html.write_text(page.html(made, directory), encoding="utf-8")

@@ -227,7 +227,7 @@ def test_every_rule_of_a_record_has_its_fault() -> None:
         Rule.NO_THRESHOLD, Rule.OFF_LOT, Rule.NO_REGIME, Rule.FAR_BY_TICK, Rule.FALLBACK,
         Rule.GIVEN_OFF_TICK, Rule.WORSE_THAN_SHOWN, Rule.DAMAGED, Rule.RESTARTED, Rule.TORN,
         Rule.NO_HOURS, Rule.REGIME_FORCED, Rule.REGIMES_DIFFER, Rule.NOT_BY_FILE,
-        Rule.PUBLISHED_BEFORE, Rule.UNREADABLE_LINES,
+        Rule.PUBLISHED_BEFORE, Rule.UNREADABLE_LINES, Rule.NOT_PUBLISHED,
     }  # fmt: skip
     assert set(FAULTS) | elsewhere == set(Rule) == set(ABOUT)
     assert not set(FAULTS) & elsewhere

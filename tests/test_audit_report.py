@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from engine import journal as jn
 from engine import tables
 from gateway import journal_files
-from gateway.audit import page, publication, read
+from gateway.audit import findings, page, publication, read
 from gateway.audit.rules import Duty, Rule
 from gateway.cli import app
 from gateway.errors import UserError
+from gateway.publish.record import Firm, record_of, series_name, stamp
+from gateway.publish.source import Source
 from tests import audit_rig
 from tests.audit_rig import CLOSE_NS, OPEN_NS, Day
 from tests.firm import venue_quote
@@ -179,10 +181,8 @@ def test_a_day_without_hours_says_so(tmp_path: Path) -> None:
         ("1970-01-01T00:00:01Z", 10**9),
         ("1970-01-01T00:00:00.000000001Z", 1),
         ("1970-01-01T00:00:00.5Z", 500_000_000),
-        (17, 17),
+        (17, None),
         (True, None),
-        (-1, None),
-        (2**63, None),
         (1.5, None),
         (None, None),
         ("1970-01-01T00:00:01", None),
@@ -196,24 +196,76 @@ def test_times_as_they_may_be_written(value: Any, ns: int | None) -> None:
     assert publication.time_ns(value) == ns
 
 
+def line_of(number: int, delay_ns: int = 0, series: str = "a") -> str:
+    """A line as the publisher writes it, as far as it is read."""
+    return json.dumps({
+        "series": series, "quote_id": str(number), "update_date_and_time": stamp(At),
+        "publication_date_and_time": stamp(At + delay_ns),
+    })  # fmt: skip
+
+
 def test_delays_of_a_file(tmp_path: Path) -> None:
-    path = publication.path_of(tmp_path, DATE)
-    assert path == tmp_path / "published" / "quotes-2025-11-23.ndjson"
-    assert publication.read(path) is None
+    versions = publication.Versions("a", 1, 501, True)
+    assert publication.read(tmp_path, DATE, versions) is None
     random = Random(3)
     delays = [random.randrange(10**7) for _ in range(500)] + [-5]
-    lines = [
-        json.dumps({"update_time": At, "publication_time": At + delay, "isin": "X"})
-        for delay in delays
-    ]
-    path.parent.mkdir()
-    path.write_text("\n".join([*lines, "", "no json", "[]", '{"update_time": 1}']), "utf-8")
+    lines = [line_of(number, delay) for number, delay in enumerate(delays, 1)]
+    path = tmp_path / "quotes-2025-11-23.ndjson"
+    path.write_text("\n".join([*lines, "", "no json", "[]", '{"quote_id": 1}']), "utf-8")
     ordered = sorted(delays)
-    assert publication.read(path) == publication.Published(
-        504, 501, 1, ordered[250], ordered[495], ordered[500]
+    assert publication.read(tmp_path, DATE, versions) == publication.Published(
+        504, 501, 1, 0, ordered[250], ordered[495], ordered[500]
     )
     path.write_text("", "utf-8")
-    assert publication.read(path) == publication.Published(0, 0, 0, 0, 0, 0)
+    nothing = publication.Published(0, 0, 0, 501, 0, 0, 0)
+    assert publication.read(tmp_path, DATE, versions) == nothing
+
+
+@pytest.mark.parametrize(
+    ("today", "tomorrow", "is_over", "missing"),
+    [
+        ([3, 4, 5, 6, 7], [], True, 0),
+        ([1, 2, 3, 4, 5, 6, 7, 8], [], True, 0),
+        ([3, 4, 4, 6, 7], [], True, 1),
+        ([3, 4, 5], [], True, 2),
+        ([3, 4, 5], [], False, 0),  # the rest may be on its way
+        ([3, 5], [], False, 1),
+        ([], [], False, 0),
+        ([3, 4, 5], [6, 7, 8, 9], True, 0),
+        ([3, 4, 5], [7, 8, 6], True, 1),
+    ],
+)
+def test_versions_that_no_line_has(
+    today: list[int], tomorrow: list[int], is_over: bool, missing: int, tmp_path: Path
+) -> None:
+    other = line_of(6, series="b")
+    for day, numbers in (("23", today), ("24", tomorrow)):
+        path = tmp_path / f"quotes-2025-11-{day}.ndjson"
+        path.write_text("\n".join([other, *map(line_of, numbers)]), "utf-8")
+    found = publication.read(tmp_path, DATE, publication.Versions("a", 3, 7, is_over))
+    assert found is not None and found.missing == missing
+
+
+def test_what_the_publisher_writes_is_understood(tmp_path: Path) -> None:
+    """The names of the fields are the publisher's, and the series is found by the journal."""
+    day = opened(tmp_path)
+    day.market(At, venue_quote(BID - 100_000, ASK))
+    closed(day)
+    path = tmp_path / publication.FOLDER / "quotes-2025-11-23.ndjson"
+    source, firm = Source(tmp_path / "journal"), Firm("L" * 18 + "00", "SINT", "x")
+    series, versions = series_name(source.mark), source.take(100)
+    versions = [each._replace(mic=firm.mic) for each in versions]  # the rig names no firm
+    records = [record_of(each, series, firm, each.entered_ns + 7) for each in versions]
+    path.parent.mkdir()
+    path.write_text("".join(f"{record.model_dump_json()}\n" for record in records))
+    recount = audited(tmp_path).recount
+    wanted = findings.versions_of(recount, publication.series_of(tmp_path))
+    found = publication.read(publication.folder_of(tmp_path), DATE, wanted)
+    assert found is not None and found.lines == found.timed == len(versions) > 1
+    assert found.missing == 0 and found.delay_max_ns == 7
+    path.write_text(path.read_text().split("\n", 1)[1])
+    found = publication.read(publication.folder_of(tmp_path), DATE, wanted)
+    assert found is not None and found.missing == 1
 
 
 # --- what is said -----------------------------------------------------------------------------
@@ -233,10 +285,13 @@ def faulty(tmp_path: Path) -> Path:
     day.forge_fill(At + 4, **refused)  # KILLED_FIRM, of a quote that is public
     day.market(At + 5, venue_quote(BID, ASK) | {"phase": 2})
     day.market(At + 5 + HOUR, venue_quote(BID, ASK))
-    path = publication.path_of(tmp_path, DATE)
+    folder = closed(day)
+    count, series = int(day.tables.counters[0]["quotes"]), publication.series_of(folder)
+    lines = [line_of(number, 10**6, series) for number in range(1, count + 1)]
+    path = tmp_path / "published" / "quotes-2025-11-23.ndjson"
     path.parent.mkdir()
-    path.write_text('{"update_time": 5, "publication_time": 1000005}\nx\n{"update_time": 1}\n')
-    return closed(day)
+    path.write_text("\n".join([*lines, "x", "{}"]))
+    return folder
 
 
 def test_the_document(faulty: Path) -> None:
@@ -254,7 +309,9 @@ def test_the_document(faulty: Path) -> None:
     assert case["see"] == f"si explain {faulty} 900"
     record = case["record"]
     assert record["position"] == record["byte"] and record["segment"] == "segment-000000.journal"
-    assert found["published"]["delay_max_ns"] == 1_000_000 and found["published"]["lines"] == 3
+    assert found["published"]["delay_max_ns"] == 1_000_000
+    assert found["published"]["lines"] == found["published"]["timed"] + 2 > 3
+    assert found["published"]["missing"] == 0
     assert found["refused_within_quote"] == [
         {"reason": "KILLED_FIRM", "severity": "to explain", "count": 1}
     ]

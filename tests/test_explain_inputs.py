@@ -286,6 +286,7 @@ def test_the_policy_that_is_passed_is_the_one_that_is_asked(start: Start) -> Non
         pricings(Inputs(day.folder, "nothing", None), "a1")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # compiled
 def test_a_policy_that_raises_has_asked_for_nothing(start: Start, tmp_path: Path) -> None:
     (tmp_path / "si").mkdir()
     (tmp_path / "si" / "mine.py").write_text(

@@ -11,7 +11,7 @@ import numpy as np
 from engine import regimes
 from engine.enums import Reason
 from engine.schema import unpack
-from gateway.audit.publication import Published
+from gateway.audit.publication import Published, Versions
 from gateway.audit.read import Recount
 from gateway.audit.rules import ABOUT, Duty, Rule, Severity
 from gateway.audit.tables import BPS_E2_MAX, CASES_MAX, Presence
@@ -125,6 +125,12 @@ class Audit(NamedTuple):
     def breaches(self) -> int:
         """Cases that are breaches."""
         return sum(section.total(Severity.BREACH) for section in self.sections)
+
+
+def versions_of(recount: Recount, series: str) -> Versions:
+    """Which quotes of the day a publication must have."""
+    run = recount.book.run[0]
+    return Versions(series, int(run["first_quote_id"]), int(run["last_quote_id"]), recount.is_over)
 
 
 def make(recount: Recount, published: Published | None, close_bps: int) -> Audit:
@@ -276,6 +282,8 @@ def _rest(recount: Recount, published: Published | None) -> list[Finding]:
         found.append(Finding(Rule.REGIMES_DIFFER, 1))
     if published is None:
         return [*found, Finding(Rule.NOT_BY_FILE, 1)]
+    if published.missing:
+        found.append(Finding(Rule.NOT_PUBLISHED, published.missing))
     if published.early:
         found.append(Finding(Rule.PUBLISHED_BEFORE, published.early))
     if published.lines > published.timed:

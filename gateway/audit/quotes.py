@@ -34,7 +34,11 @@ def on_quote(book, journal, body, ts_ns):
     ask = quote["ask_px_e6"]
     advance(book, journal, row, ts_ns, bid, ask)
     run = book.run[0]
-    run["quotes"] += run["counting"]
+    if run["counting"] != 0:
+        run["quotes"] += 1
+        run["last_quote_id"] = quote["quote_id"]
+        if run["first_quote_id"] == 0:
+            run["first_quote_id"] = quote["quote_id"]
     live = quote["state"] == QuoteState.LIVE
     whole = bid > 0 and bid <= ask and quote["bid_qty"] > 0 and quote["ask_qty"] > 0
     ours = book.shown[row]

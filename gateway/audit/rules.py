@@ -96,6 +96,7 @@ class Rule(IntEnum):
     UNREADABLE_LINES = 43
     NOT_ASCENDING = 44
     WRONG_SIZE = 45
+    NOT_PUBLISHED = 46
 
 
 class About(NamedTuple):
@@ -277,6 +278,9 @@ ABOUT = {
     Rule.PUBLISHED_BEFORE: About(
         Duty.PUBLICATION, Severity.EXPLAIN, "published before the time of the update",
         "RTS 1 Art 9(d); DR 2025/1155 Art 12"),
+    Rule.NOT_PUBLISHED: About(
+        Duty.PUBLICATION, Severity.BREACH, "versions that the file of published quotes has not",
+        "MiFIR Arts 14(1), 15(1); DR 2017/567 Art 13"),
     Rule.UNREADABLE_LINES: About(
         Duty.PUBLICATION, Severity.EXPLAIN, "lines of the published quotes without both times",
         "RTS 1 Art 9(d)"),

@@ -73,9 +73,9 @@ client_tally = _dtype("orders fills improved refused value_eur_e6 to_desk")
 run = _dtype(
     "from_ns until_ns counting base frames first_seq last_seq last_ns first_ns day_first_ns"
     " orders fills auto_fills desk_fills given_fills quotes live_quotes sized tick_quotes"
-    " tick_fills improved compared fallback far_bps_e2_max close_bps_e2"
-    " venue_quotes records record_body record_ns venues regimes hours inputs covered"
-    " honoured boots"
+    " first_quote_id last_quote_id tick_fills improved compared fallback far_bps_e2_max"
+    " close_bps_e2 venue_quotes records record_body record_ns venues regimes hours inputs"
+    " covered honoured boots"
 )
 
 
