@@ -31,6 +31,9 @@ def fail(execution, reason, value, limit):
     return reason
 
 
+E6 = 1_000_000
+
+
 @inlined
 def passed(execution):
     """Count one more check passed, for the explain record."""
@@ -427,7 +430,8 @@ def check_invariants(tables, execution, order, qty, px_e6, low_px_e6, high_px_e6
     """What holds of every fill, whatever priced it: only a fault of ours can fail it.
 
     Within `low_px_e6`..`high_px_e6` and the client's limit, on tick or a bound or the midpoint
-    `mid_x2_e6` / 2; a quantity that is left. The caller stops the firm (`risk.stop_firm`).
+    `mid_x2_e6` / 2; a quantity that is left; limits. The caller stops the firm
+    (`risk.stop_firm`).
     """
     if px_e6 < low_px_e6:
         return fail(execution, Reason.INVARIANT, px_e6, low_px_e6)
@@ -446,4 +450,29 @@ def check_invariants(tables, execution, order, qty, px_e6, low_px_e6, high_px_e6
     left = order["qty"] - order["filled_qty"]
     if qty <= 0 or qty > left:
         return fail(execution, Reason.INVARIANT_QTY, qty, left)
+    return _check_limits_hold(tables, execution, order, qty, px_e6, mid_x2_e6)
+
+
+@inlined
+def _check_limits_hold(tables, execution, order, qty, px_e6, mid_x2_e6):
+    """No fill takes a position or a client's day over its limit: that was checked before.
+
+    A position counts at the lower of price and midpoint, since it was checked at one of them.
+    """
+    limit_e6 = tables.instruments[order["instrument"]]["position_max_e6"]
+    if limit_e6 > 0:
+        moved = -qty if order["side"] == Side.BUY else qty
+        after = abs(tables.positions[order["instrument"]]["qty"] + moved)
+        px_x2_e6 = 2 * px_e6 if mid_x2_e6 <= 0 else min(2 * px_e6, mid_x2_e6)
+        if after > 2 * limit_e6 // px_x2_e6:
+            return fail(execution, Reason.INVARIANT_LIMIT, after, 2 * limit_e6 // px_x2_e6)
+    client = tables.clients[order["client"]]
+    use = tables.client_use[order["client"]]
+    limit = client["fills_max"]
+    if limit > 0 and use["fills"] >= limit:
+        return fail(execution, Reason.INVARIANT_LIMIT, use["fills"] + 1, limit)
+    limit_e6 = client["day_max_eur_e6"]
+    day_eur_e6 = add_capped(use["filled_eur_e6"], execution["value_eur_e6"])
+    if limit_e6 > 0 and day_eur_e6 > limit_e6:
+        return fail(execution, Reason.INVARIANT_LIMIT, day_eur_e6 // E6, limit_e6 // E6)
     return Reason.NONE

@@ -390,6 +390,7 @@ class Reason(IntEnum):
     INVARIANT = 120  # an internal check: the price
     INVARIANT_QTY = 121
     KILLED_POOL = 122
+    INVARIANT_LIMIT = 123
 
 
 class LimitScope(IntEnum):

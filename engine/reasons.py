@@ -214,6 +214,7 @@ WORDS: dict[Reason, Words] = {
     ),
     _R.INVARIANT: Words("SI-NOQUOTE-KILL", "all trading is stopped by an internal check"),
     _R.INVARIANT_QTY: Words("SI-NOQUOTE-KILL", "all trading is stopped by an internal check"),
+    _R.INVARIANT_LIMIT: Words("SI-NOQUOTE-KILL", "all trading is stopped by an internal check"),
 }  # fmt: skip
 assert set(WORDS) == set(Reason), "every Reason needs its words"
 
@@ -237,6 +238,11 @@ INSIDE: dict[Reason, Words] = {
     _R.INVARIANT_QTY: Words(
         "SI-NOQUOTE-KILL", "a quantity that no fill may have, all trading stopped",
         0, _U.COUNT, "left",
+    ),
+    _R.INVARIANT_LIMIT: Words(
+        "SI-NOQUOTE-KILL",
+        "a position (shares), fills or a day (EUR) that no fill may lead to, all trading stopped",
+        0, _U.COUNT, "limit",
     ),
 }  # fmt: skip
 

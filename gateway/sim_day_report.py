@@ -24,7 +24,7 @@ from gateway.audit.tables import Presence
 from gateway.sim_day import Bbos, Done
 from gateway.sim_day_tape import NOT_APPLIED, Chunk
 
-INVARIANTS = (Reason.INVARIANT, Reason.INVARIANT_QTY)
+INVARIANTS = (Reason.INVARIANT, Reason.INVARIANT_QTY, Reason.INVARIANT_LIMIT)
 PRESENCE_DUE_BPS = 9_990
 BBO_COLUMNS = (
     "time_ns", "isin", "mic", "state", "bid_px_e6", "bid_mic", "ask_px_e6", "ask_mic",

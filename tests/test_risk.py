@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import checks, desk, rfq_step, risk, schema, step, tables
-from engine.enums import DeskAction, DeskState, ExecKind, GivenState, KillScope, OrderState, Reason
-from engine.jit import JIT
+from engine import checks, rfq_step, risk, schema, step, tables
+from engine.enums import DeskAction, DeskState, ExecKind, GivenState, KillScope, Reason
 from engine.limits import (
     EUR_E6_MAX,
     EUR_TOTAL_E6_MAX,
@@ -29,7 +28,6 @@ from tests.world import MS, SECOND, World
 
 BUY, SELL = 1, 2
 BID, ASK = 19_990_000, 20_010_000
-INTERPRETED = pytest.mark.skipif(JIT, reason="a function of the engine is replaced")
 
 
 def world_of(client: dict[str, int] | None = None, clients: int = 1, **params: int) -> World:
@@ -479,81 +477,6 @@ def test_a_clock_set_back_does_not_stop_trading() -> None:
     made.move(BID, ASK)
     assert made.reason(1) == DONE
     assert made.reason(1)[0] == Reason.REPEAT_LIMIT
-
-
-# Internal checks
-
-
-@INTERPRETED
-@pytest.mark.parametrize(
-    ("px", "bound"),
-    [(ASK + 10_000, ASK), (BID - 10_000, BID), (20_003_000, 5_000), (0, BID)],
-)
-def test_a_wrong_gate_stops_the_firm(px: int, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No assertion, no fill: the order is refused with the price, and so is everything after."""
-    made = Firm(world_of())
-    monkeypatch.setattr(step, "gate", lambda *_: (px, 0))
-    outputs = made.apply("order", order("B1", qty=10, side=BUY), made.now_ns)
-    refused = outputs[0][1].copy()
-    assert why(refused)[0] == Reason.INVARIANT and refused["kind"] == ExecKind.REJECTED
-    assert refused["reason_value"] == px
-    assert refused["reason_limit"] == bound or bound == 5_000
-    assert refused["policy_px_e6"] == ASK and refused["quote_ask_px_e6"] == ASK
-    told = [row for kind, row in outputs if kind == "desk_results"]
-    assert [told[0]["reason"], told[0]["value"]] == [Reason.INVARIANT, px]
-    assert made.tables.positions[0]["qty"] == 0 and made.counters["kill_firm"] == 1
-    assert made.tables.orders[0]["state"] == OrderState.REJECTED
-    monkeypatch.undo()
-    assert made.reason(1, BUY)[0] == Reason.KILLED_FIRM
-    made.command(DeskAction.RESUME, scope=KillScope.FIRM)
-    assert made.reason(1, BUY) == DONE
-
-
-@INTERPRETED
-def test_a_wrong_desk_check_stops_the_firm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The item stays as it was; the command is refused with the price and the client's limit."""
-    made = Firm(world_of())
-    made.order(2_000, BUY, ord_type=2, limit_px_e6=ASK)
-    monkeypatch.setattr(desk, "check_desk_px", lambda *_: Reason.NONE)
-    outputs = made.command(DeskAction.FILL, item_id=1, px_e6=ASK + 10_000)
-    results = [row for kind, row in outputs if kind == "desk_results"]
-    numbers = [[int(row[n]) for n in ("command_id", "reason", "value", "limit")] for row in results]
-    assert numbers == [[c, Reason.INVARIANT, ASK + 10_000, ASK] for c in (1, 0)]
-    assert not [kind for kind, _ in outputs if kind == "executions"]
-    assert made.counters["kill_firm"] == 1 and made.tables.positions[0]["qty"] == 0
-    assert made.tables.desk_items[0]["state"] == DeskState.QUEUED
-
-
-@pytest.mark.parametrize(
-    ("side", "public", "px", "bound"),
-    [(BUY, "public_ask_px_e6", ASK, ASK - 10_000), (SELL, "public_bid_px_e6", BID, BID + 10_000)],
-)
-def test_a_given_quote_that_was_worse_than_the_public_one(
-    side: int, public: str, px: int, bound: int
-) -> None:
-    """Only a fault could have given it: it is refused when it is taken."""
-    made = Firm(world_of(rfq_valid_ns=SECOND))
-    event = {"session": 0, "client": 0, "isin": INSTRUMENT["isin"], "quote_req_id": "Q1"}
-    ask = to_record(schema.quote_event, event | {"action": 1, "side": side, "qty": 100})
-    both = (made.tables, made.outbox)
-    rfq_step.on_quote_event(*both, ask, made.now_ns, made.policy.address)
-    given = made.tables.given_quotes[0]
-    given[public] = bound
-    ref = schema.unpack(given["quote_ref"])
-    taken = order("A1", ord_type=20, qty=100, side=side)
-    made.apply("order", taken | {"quote_ref": ref}, made.now_ns)
-    assert why(made.outbox.executions[0]) == (Reason.INVARIANT, px, bound)
-    assert made.counters["kill_firm"] == 1 and given["state"] == GivenState.OPEN
-
-
-def test_an_order_is_never_filled_beyond_its_quantity() -> None:
-    made = Firm(world_of())
-    row = rig.row(schema.order, side=BUY, qty=10, filled_qty=6)
-    execution = rig.row(schema.execution)
-    for qty, expected in ((4, Reason.NONE), (5, Reason.INVARIANT_QTY), (0, Reason.INVARIANT_QTY)):
-        found = checks.check_invariants(made.tables, execution, row, qty, BID, BID, ASK, BID + ASK)
-        assert found == expected
-    assert why_of(execution) == (0, 4)
 
 
 # All of it, replayed
