@@ -19,6 +19,22 @@ from gateway.fix_message import Header, write
 from refdata.sample import INSTRUMENTS_FILE, sample_prices
 
 START_WAIT_S = 600  # the first start compiles
+FAR = "1_000_000_000_000"  # a limit that is looked at and never reached
+#: The policy that needs most, and every limit but that of repeated fills, which is what a load is.
+ALL_ON = (
+    (r'^policy = "ticks"', 'policy = "toxicity"'),
+    (r"^policy_param = \[1\]", "policy_param = [1, 2, 100_000, 20]"),
+    (r"^# (markout_weight|horizons_ms|vol_half_life_ms) = ", r"\1 = "),
+    (r"^# (orders_per_second) = 0", r"\1 = 1_000_000"),
+    (r"^# (credit_eur) = 0", rf"\1 = {FAR}"),
+    (r"^(order_max_eur) = .*", rf"\1 = {FAR}"),
+    (r"^(day_max_eur) = 0", rf"\1 = {FAR}"),
+    (r"^(fills_max) = 0", r"\1 = 1_000_000_000"),
+    (r"^# \[risk\]", "[risk]"),
+    (r"^# (loss_max_eur|instrument_loss_max_eur|gross_max_eur|net_max_eur) = 0", rf"\1 = {FAR}"),
+    (r"^# (undue_orders_per_second) = 0", r"\1 = 1_000_000_000"),
+    (r"^# (undue_notional_eur_per_second) = 0", rf"\1 = {FAR}"),
+)
 
 
 class Venue:
@@ -34,9 +50,10 @@ class Venue:
             (r"^port = \d+", "port = 0"),
             (r"^stale_ms = \d+", "stale_ms = 86_400_000"),
             (r'^idle = "yield"', f'idle = "{idle}"'),
-            (r"^order_max_eur = .*", "order_max_eur = 0"),
+            *ALL_ON,
         ):
-            text = re.sub(pattern, value, text, flags=re.MULTILINE)
+            text, count = re.subn(pattern, value, text, flags=re.MULTILINE)
+            assert count, f"the sample configuration has no {pattern}"
         if cpu < (os.cpu_count() or 1):
             text = text.replace("# cpu = 1", f"cpu = {cpu}")
         path.write_text(text)
