@@ -36,4 +36,5 @@ def apply_params(tables, index, buffer, offset):
         tables.counters[0]["loss_tripped"] = 0
     if params["instrument_loss_max_eur_e6"] != instrument_loss_max:
         for row in range(tables.counters[0]["instruments"]):
-            tables.positions[row]["loss_tripped"] = 0
+            if tables.positions[row]["loss_tripped"] != 0:  # few are, and only those are written
+                tables.positions[row]["loss_tripped"] = 0

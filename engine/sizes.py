@@ -19,6 +19,7 @@ from engine.limits import (
 from engine.money import ceil_div
 from engine.zones import BPS
 
+STEPS_MAX = 8
 SERVED, MADE = range(2)  # rows of `tables.sized_quote`
 
 
@@ -31,19 +32,21 @@ def add(tables, instrument, best, made, regime):
     params = tables.params[0]
     band = instrument["tick_band"]
     lot = instrument["lot"]
-    limit_x2_e6 = 2 * (instrument["sms_e6"] * tables.regimes[regime]["threshold_bps"] // BPS)
+    limit_e6 = instrument["sms_e6"] * tables.regimes[regime]["threshold_bps"] // BPS
+    if instrument["order_max_e6"] > 0:
+        limit_e6 = min(limit_e6, instrument["order_max_e6"])
+    tick_e6 = ticks.tick_e6(tables.ticks, band, made["ask_px_e6"])
     bid_before = made["bid_qty"]
     ask_before = made["ask_qty"]
     for size in range(MORE_SIZES):
         bps = params["more_size_bps"][size]
-        worse = params["more_size_ticks"][size]
-        bid = made["bid_px_e6"] - worse * ticks.tick_e6(tables.ticks, band, made["bid_px_e6"])
-        ask = made["ask_px_e6"] + worse * ticks.tick_e6(tables.ticks, band, made["ask_px_e6"])
-        bid, ask = ticks.round_out(tables.ticks, band, bid, ask)
-        if bps == 0 or bid <= 0 or ask > PX_E6_MAX or is_far(tables, best, bid, ask):
+        if bps == 0:
+            return
+        bid, ask = _further_out(tables, band, made, params["more_size_ticks"][size] * tick_e6)
+        if bid <= 0 or ask > PX_E6_MAX or is_far(tables, best, bid, ask):
             return
         # Above T an order is for the desk: a size over it would not be firm (MiFIR Art 14(2)).
-        largest = min(QTY_MAX, limit_x2_e6 // (bid + ask)) // lot * lot
+        largest = min(QTY_MAX, 2 * limit_e6 // (bid + ask)) // lot * lot
         bid_qty = min(_times(made["bid_qty"], bps, lot), largest)
         ask_qty = min(_times(made["ask_qty"], bps, lot), largest)
         if bid_qty <= bid_before or ask_qty <= ask_before:
@@ -54,6 +57,24 @@ def add(tables, instrument, best, made, regime):
         made["more_ask_qty"][size] = ask_qty
         bid_before = bid_qty
         ask_before = ask_qty
+
+
+@njit
+def _further_out(tables, band, made, out_e6):
+    """Bid and ask at least so far outside the first ones, on tick, both as far: one midpoint.
+
+    0 and 0 where a few steps do not come to such prices.
+    """
+    for _ in range(STEPS_MAX):
+        bid, ask = ticks.round_out(
+            tables.ticks, band, made["bid_px_e6"] - out_e6, made["ask_px_e6"] + out_e6
+        )
+        bid_out_e6 = made["bid_px_e6"] - bid
+        ask_out_e6 = ask - made["ask_px_e6"]
+        if bid_out_e6 == ask_out_e6:
+            return bid, ask
+        out_e6 = max(bid_out_e6, ask_out_e6)
+    return 0, 0
 
 
 @inlined

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import due
 from engine.jit import clear_record, get_record, load_word, njit, poke_word, put_record
 from engine.limits import ISIN_WORDS
 from engine.schema import instrument as instrument_dtype
@@ -119,6 +120,7 @@ def count_activation(tables, snapshot):
     counters["staged"] = 0
     counters["snapshot"] = snapshot
     counters["edition"] += 1
+    due.look_at_all(tables)  # sizes and thresholds of quotes that no record comes for
 
 
 @njit

@@ -326,7 +326,8 @@ def ask_policy(tables, execution, side, qty, quote, quoted, ts_ns, policy):
     rule = tables.policy_rules[pools.rule_place(client, instrument)]
     for i in range(POLICY_PARAMS):
         inputs["param"][i] = rule["param"][i] if rule["given"] != 0 else params["policy_param"][i]
-    return call_policy(policy, inputs)
+    tables.policy_input[1] = inputs  # a policy may write into what it is handed
+    return call_policy(policy, tables.policy_input[1])
 
 
 @inlined

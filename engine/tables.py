@@ -74,7 +74,7 @@ class Tables(Handle):
     quote_ref_slots: Any
     quote_req_slots: Any
     bbo: Any  # scratch: the BBO at the current input
-    policy_input: Any  # scratch
+    policy_input: Any  # scratch: as filled in, and as handed to the policy
     sized_quote: Any  # scratch, see engine.sizes
 
     def activate_staged(self) -> None:
@@ -119,7 +119,7 @@ def allocate(capacity: Capacity = Capacity()) -> Tables:  # noqa: B008 - an immu
         quote_ref_slots=np.zeros(capacity.given_slots, np.int64),
         quote_req_slots=np.zeros(capacity.given_slots, np.int64),
         bbo=np.zeros(1, schema.bbo),
-        policy_input=np.zeros(1, schema.policy_input),
+        policy_input=np.zeros(2, schema.policy_input),
         sized_quote=np.zeros(2, schema.quote),
     )
 

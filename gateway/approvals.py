@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.errors import UserError
 
 PENDING_MAX = 64
+NOBODY = ("si.toml", "engine")  # what rows say of changes that no person made
 NAME_SIZE_MAX = 16  # bytes of who asks or approves: two words of a row
 
 
@@ -57,5 +58,9 @@ def person(request: dict[str, Any]) -> str:
     """Who makes a request. Raises UserError."""
     name = str(request.get("by", "")).strip()
     if not name or not name.isascii() or not name.isprintable() or len(name) > NAME_SIZE_MAX:
-        raise UserError(f"by {name!r}: write a name of 1 to {NAME_SIZE_MAX} ASCII characters")
+        raise UserError(
+            f"by {name!r}: write a name of 1 to {NAME_SIZE_MAX} ASCII characters (--by)"
+        )
+    if name.casefold() in NOBODY:
+        raise UserError(f"by {name!r}: that is no person's name, write yours (--by)")
     return name

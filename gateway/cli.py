@@ -120,7 +120,9 @@ def explain(
     source: Annotated[
         str,
         typer.Option(
-            "--policy", help="With --inputs: ask this one, not the journal's.", metavar="FILE|NAME"
+            "--policy",
+            help="With --inputs: the source, where the journal has none.",
+            metavar="FILE|NAME",
         ),
     ] = "",
     as_json: AsJson = False,

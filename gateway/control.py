@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.server import Server
 
 REQUEST_SIZE_MAX = 1 << 16
+ANSWER_SIZE_MAX = 1 << 20
 log = structlog.get_logger()
 ANSWER_WAIT_S = 60
 
@@ -179,7 +180,7 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         path = directory / "desk.sock"
         try:
             asking.sendto(json.dumps(request).encode(), str(path))
-            answer: dict[str, Any] = json.loads(asking.recv(REQUEST_SIZE_MAX))
+            answer: dict[str, Any] = json.loads(asking.recv(ANSWER_SIZE_MAX))
         except TimeoutError as error:
             raise UserError(f"the engine did not answer within {ANSWER_WAIT_S} seconds") from error
         except OSError as error:

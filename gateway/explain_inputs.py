@@ -38,7 +38,7 @@ from gateway.replay import Difference, Replayer
 BAR_AFTER_S = 2.0
 NO_GROUP = "none"
 _GROUP_NAMES = {number: name for name, number in GROUPS.items()}
-_WHAT_TO_DO = "pass --policy FILE with the source of that day"
+_WHAT_TO_DO = "pass --policy FILE with the source of that day (without it: the journal's own copy)"
 
 
 class Rule(NamedTuple):

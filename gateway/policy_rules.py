@@ -102,6 +102,9 @@ def configure(server: Server, now_ns: int) -> None:
         config, server.policy.source_hash
     ):
         return
+    params = server.tables.params.copy()
+    params["policy_configured"] = 0  # a start that ends half-way is done again
+    server.put_row(tables.PARAMS, 0, params[0], now_ns)
     for place in range(len(rows)):
         server.put_row(tables.POLICY_RULE, place, rows[place], now_ns)
 

@@ -85,14 +85,16 @@ def rows_of(table: tables.Tables, name: str) -> list[int]:
 
 def configure(server: Server, now_ns: int) -> None:
     """Journal and apply the pools of si.toml. Raises UserError where there is no room."""
+    known = names(server.tables)
+    new = [pool.name for pool in server.config.pools if pool.name not in known]
+    if len(known) + len(new) > POOLS:
+        raise UserError(
+            f"pools {', '.join(new)}: this journal knows {', '.join(known)}, at most {POOLS}: "
+            "use names of these, or a new journal"
+        )
     for pool in server.config.pools:
         known = names(server.tables)
         place = known.index(pool.name) if pool.name in known else len(known)
-        if place >= POOLS:
-            raise UserError(
-                f"pool {pool.name!r}: this journal knows {', '.join(known)}, at most {POOLS}: "
-                "use a name of these, or a new journal"
-            )
         row = server.tables.pools[place : place + 1].copy()  # with its kill switch
         row["name"] = schema.pack(pool.name, POOL_NAME_WORDS)
         server.put_row(tables.POOL, place, row[0], now_ns)

@@ -68,10 +68,11 @@ class Key(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change that was asked for; `new` in the row's unit, 0: no limit."""
+    """A change that was asked for; `old` and `new` in the row's unit, 0: no limit."""
 
     number: int
     key: Key
+    old: int  # in force when it was asked for
     new: int
     by: str
 
@@ -209,6 +210,15 @@ class RiskChanges:
 
     def _approve(self, request: dict[str, Any]) -> Answer:
         change, by = self.pending.approved(request)
+        now = self._in_force(change.key)
+        if now != change.old:  # perhaps somebody tightened it, for a reason
+            before, words = (
+                change.key.limit.in_words(each) or "none" for each in (change.old, now)
+            )
+            raise UserError(
+                f"{change.key.limit.name} is {words} now, it was {before} when {change.by} asked: "
+                f"refuse change {change.number} and ask again"
+            )
         answer = self._apply(change, by)
         del self.pending[change.number]
         return answer
@@ -225,7 +235,8 @@ class RiskChanges:
         place, new = parse(scope, request["limit"], request["value"])
         made = self.server.tables.limit_changes["number"].max()
         self.last = max(self.last, int(made)) + 1
-        return Change(self.last, Key(scope, subject, place), new, by)
+        key = Key(scope, subject, place)
+        return Change(self.last, key, self._in_force(key), new, by)
 
     def _subject(self, request: dict[str, Any]) -> tuple[LimitScope, int]:
         config = self.server.config
@@ -241,6 +252,7 @@ class RiskChanges:
             known = sorted(tiers)
         if subject not in known:
             raise UserError(f"{named[0]} {subject!r} is none of {', '.join(map(str, known))}")
+        subject = known[known.index(subject)]  # 2, where JSON said 2.0
         return scope, subject if scope == LimitScope.TIER else self.server.client_id(subject)
 
     def _in_force(self, key: Key) -> int:

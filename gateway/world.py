@@ -34,6 +34,7 @@ ROUTES = {"auto": Route.AUTO, "desk": Route.DESK, "reject": Route.REJECT}
 def load_world(server: Server, now_ns: int) -> list[str]:
     """Journal and apply all of it; what was loaded, in words. Raises ConfigError."""
     config = server.config
+    _forced_regime(config.firm.regime)  # what is wrong is said before anything is journalled
     configured = _read_snapshot(config)
     active = int(server.tables.counters[0]["snapshot"])
     before = int(server.tables.params[0]["snapshot_configured"])
@@ -58,6 +59,11 @@ def load_world(server: Server, now_ns: int) -> list[str]:
         f"{len(server.session_admin.sessions)} FIX sessions",
         f"policy {config.quoting.policy} {config.quoting.policy_param}, "
         f"{policy_rules.count(server.tables)} rules",
+    ]
+    lines += [
+        f"pool {name} is stopped by its kill switch: `si desk resume --pool {name}` lifts it"
+        for name, is_stopped in pools.stopped(server.tables).items()
+        if is_stopped
     ]
     return lines
 

@@ -276,10 +276,7 @@ class MarketOracle:
         """Further sizes, in shares (the lot is one), up to the first that may not be quoted."""
         before = first.sizes[0]
         for times, worse in self.rules.more:
-            bid = first.bid - worse * self._tick(row, first.bid)
-            ask = first.ask + worse * self._tick(row, first.ask)
-            bid = bid // self._tick(row, bid) * self._tick(row, bid)
-            ask = -(-ask // self._tick(row, ask)) * self._tick(row, ask)
+            bid, ask = self._further_out(row, first, worse * self._tick(row, first.ask))
             if bid <= 0 or ask > PX_MAX or self._is_far((bid, ask), first.mrm):
                 return
             most = min(Fraction(row["t"]) / ((bid + ask) / 2) // 1, QTY_MAX)
@@ -288,6 +285,17 @@ class MarketOracle:
                 return
             before = Size(bid, ask, *qtys)
             yield before
+
+    def _further_out(self, row: Row, first: Version, out: Fraction) -> tuple[Fraction, Fraction]:
+        """The nearest prices at least so far out on both sides that are on tick, equally far."""
+        bid, least = first.bid - out, Fraction(1, 10**6)
+        while bid > 0:
+            bid = bid // self._tick(row, bid) * self._tick(row, bid)
+            ask = first.ask + first.bid - bid
+            if ask % self._tick(row, ask) == 0:
+                return bid, ask
+            bid -= least
+        return Fraction(0), Fraction(0)
 
     def _tick(self, row: Row, px: Fraction) -> Fraction:
         return Fraction(tick_at(px, row["band"]))  # type: ignore[arg-type]  # compared only

@@ -125,6 +125,11 @@ def on_tick(px: Decimal, band: int) -> bool:
     return band == 0 or px % tick_at(px, band) == 0
 
 
+def on_tick_of_quotes(px: Decimal, band: int) -> bool:
+    """Whether our own quotes may stand there: without a mandatory tick at 0.0001."""
+    return px % tick_at(px, band) == 0
+
+
 def round_to_tick(px: Decimal, band: int, rounding: str) -> Decimal:
     tick = tick_at(px, band)
     return (px / tick).to_integral_value(rounding) * tick
@@ -547,11 +552,16 @@ class Oracle:
         """One such size, None where its prices are none."""
         band, lot = row["tick_band"], row["lot"]
         bid, ask = units(first["bid_px_e6"]), units(first["ask_px_e6"])
-        bid = round_to_tick(bid - worse * tick_at(bid, band), band, ROUND_FLOOR)
-        ask = round_to_tick(ask + worse * tick_at(ask, band), band, ROUND_CEILING)
+        sums, bid = bid + ask, round_to_tick(bid - worse * tick_at(ask, band), band, ROUND_FLOOR)
+        while bid > 0 and not on_tick_of_quotes(sums - bid, band):
+            bid = round_to_tick(bid - Decimal("0.000001"), band, ROUND_FLOOR)
+        ask = sums - bid  # every size has the first one's midpoint
         if bid <= 0 or ask > PX_MAX:
             return None
-        most = int(min(Decimal(QTY_MAX), 2 * threshold / (bid + ask)) // lot) * lot
+        largest = threshold
+        if row["order_max_e6"]:
+            largest = min(largest, units(row["order_max_e6"]))
+        most = int(min(Decimal(QTY_MAX), 2 * largest / (bid + ask)) // lot) * lot
         made = {"bid_px_e6": to_e6(bid), "ask_px_e6": to_e6(ask)}
         for name in ("bid_qty", "ask_qty"):
             shares = Decimal(first[name]) * bps / 10_000

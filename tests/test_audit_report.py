@@ -205,7 +205,7 @@ def line_of(number: int, delay_ns: int = 0, series: str = "a") -> str:
 
 
 def test_delays_of_a_file(tmp_path: Path) -> None:
-    versions = publication.Versions("a", 1, 501, True)
+    versions = publication.Versions("a", 1, 501, 0, True)
     assert publication.read(tmp_path, DATE, versions) is None
     random = Random(3)
     delays = [random.randrange(10**7) for _ in range(500)] + [-5]
@@ -239,11 +239,14 @@ def test_versions_that_no_line_has(
     today: list[int], tomorrow: list[int], is_over: bool, missing: int, tmp_path: Path
 ) -> None:
     other = line_of(6, series="b")
-    for day, numbers in (("23", today), ("24", tomorrow)):
+    for day, numbers in (("23", today), ("26", tomorrow)):  # the days between had none
         path = tmp_path / f"quotes-2025-11-{day}.ndjson"
         path.write_text("\n".join([other, *map(line_of, numbers)]), "utf-8")
-    found = publication.read(tmp_path, DATE, publication.Versions("a", 3, 7, is_over))
+    found = publication.read(tmp_path, DATE, publication.Versions("a", 3, 7, 0, is_over))
     assert found is not None and found.missing == missing
+    switched = publication.Versions("a", 3, 7, 1, is_over)
+    found = publication.read(tmp_path, DATE, switched)
+    assert found is not None and found.missing == max(missing - 1, 0)
 
 
 def test_what_the_publisher_writes_is_understood(tmp_path: Path) -> None:

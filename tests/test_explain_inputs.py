@@ -262,7 +262,8 @@ def test_another_policy_shows_inputs_until_it_prices_otherwise(
     assert pricing.params is None
     assert pricing.problem.startswith("policy midpoint is ")
     assert pricing.problem.endswith(
-        f", the price was asked of {code}: pass --policy FILE with the source of that day"
+        f", the price was asked of {code}: pass --policy FILE with the source of that day "
+        "(without it: the journal's own copy)"
     )
     with pytest.raises(UserError) as stopped:
         pricings(inputs, "second")
@@ -300,6 +301,20 @@ def test_a_policy_that_raises_has_asked_for_nothing(start: Start, tmp_path: Path
     assert (pricing.policy_px_e6, pricing.again_px_e6, pricing.problem) == (0, 0, "")
     shown = run(day.folder, "raises", "--inputs").stdout
     assert "param[0] " in shown and "asked again: the same price, 0" in shown
+
+
+def test_what_a_policy_writes_into_its_inputs_is_not_shown(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "si").mkdir()
+    (tmp_path / "si" / "mine.py").write_text(
+        "def improve(inputs):\n    inputs['position_qty'] = 77\n    inputs['param'][0] = 9\n"
+        "    return inputs['quote_px_e6']\n"
+    )
+    day = start(quoting={"policy": "mine.py", "policy_param": [5]})
+    day.market(340, 350)
+    day.order("writes", qty=7)
+    [pricing] = pricings(Inputs(day.folder, "", None), "writes")
+    assert not pricing.problem and pricing.inputs["position_qty"] == 0
+    assert pricing.inputs["param"][0] == 5
 
 
 def forge(day: Day, clordid: str, field: str, value: int) -> None:

@@ -308,7 +308,7 @@ def test_stream_reaches_every_rule() -> None:
                 seen[f"clamp {row.get('clamp')}"] += 1
                 seen[f"{Kind(row['kind']).name} in size {row.get('quote_size')}"] += 1
 
-    for seed in range(8):
+    for seed in range(12):
         world = make_world(seed, INPUTS)
         run_oracle(world, set_up(world, "wild"), seed, note)
     assert [zone for zone in Zone if not seen[f"zone {zone}"]] == []

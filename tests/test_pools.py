@@ -249,7 +249,7 @@ def test_a_journal_knows_so_many_pools_and_says_which(folder: Path) -> None:
     with serving(configure(folder, pools=one)):
         pass
     with (
-        pytest.raises(UserError, match=r"pool 'p7': this journal knows a, p0, p1.*, at most 8"),
+        pytest.raises(UserError, match=r"pools p0, p1.*, p7: this journal knows a, at most 8"),
         serving(configure(folder, pools=many)),
     ):
         pass

@@ -256,6 +256,10 @@ def test_one_loosens_another_approves_and_anybody_tightens(server: DayServer) ->
             ask("approve", by, id=number)
     assert limit_of(server, "client3", "day_max_eur_e6") == 1_000 * E6
     assert ask("set", "anna", **client, value=500)["set"]["state"] == "holds"  # while one waits
+    with pytest.raises(UserError, match=r"is 500 now, it was 1000 when anna asked: refuse change"):
+        ask("approve", "bob", id=number)
+    ask("refuse", "bob", id=number)
+    number = ask("set", "anna", **client, value="2e3")["pending"]["id"]
     done = ask("approve", "bob", id=number)["set"]
     assert (done["old"], done["by"], done["approved_by"]) == ("500", "anna", "bob")
     assert limit_of(server, "client3", "day_max_eur_e6") == 2_000 * E6
@@ -270,6 +274,22 @@ def test_one_loosens_another_approves_and_anybody_tightens(server: DayServer) ->
     ]  # fmt: skip
 
 
+def test_a_tier_is_the_same_however_json_says_it(server: DayServer) -> None:
+    """2.0 is tier 2: what loosens it waits, what tightens it is in force."""
+    ask, tier = asking(server), {"tier": 1, "limit": "fills_max"}
+    ask("set", **tier, value=70)
+    assert "pending" in ask("set", **tier | {"tier": 1.0}, value=80)
+    done = ask("set", **tier | {"tier": 1.0}, value=60)
+    assert done["clients"] > 0 and done["set"]["old"] == "70"
+    server.control.risk_changes.pending.clear()
+
+
+@pytest.mark.parametrize("by", ["si.toml", "Engine", ""])
+def test_nobody_changes_nothing(server: DayServer, by: str) -> None:
+    with pytest.raises(UserError, match=r"^by "):
+        asking(server)("set", by, tier=1, limit="fills_max", value=1)
+
+
 def test_only_so_many_wait(server: DayServer) -> None:
     ask, asked = asking(server), {"client": "client1", "limit": "order_max_eur", "value": None}
     if limit_of(server, "client1") == 0:
@@ -279,7 +299,7 @@ def test_only_so_many_wait(server: DayServer) -> None:
     with pytest.raises(UserError, match="64 changes wait already"):
         ask("set", **asked)
     ask("approve", "bob", id=last)
-    with pytest.raises(UserError, match="order_max_eur is none already"):
+    with pytest.raises(UserError, match="order_max_eur is none now, it was 1000 when anna asked"):
         ask("approve", "bob", id=last - 1)
     assert last - 1 in server.control.risk_changes.pending
     server.control.risk_changes.pending.clear()

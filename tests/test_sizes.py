@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import sizes, tables
+from engine import sizes, tables, ticks
 from engine.enums import AboveQuote, ExecKind, OrdType, QuoteState, Reason, Tif
 from engine.limits import QTY_MAX
 from tests.firm import E6, NOW_NS, PARAMS, firm, order, venue_quote
 from tests.order_rig import Orders
 from tests.test_market import more_of
 from tests.test_oracle import Engine
+from tests.test_properties import tick_tables
 from tests.test_rfq import REQUEST, RfqEngine, quote_event
 from tests.world import SECOND
 
 Row = dict[str, Any]
 BUY, SELL = 1, 2
 TICK, BID, MID, ASK = 10_000, 29_990_000, 30_000_000, 30_010_000
+TABLE = tick_tables().ticks
 SMS_E6, T_E6 = 15_000 * E6, 30_000 * E6
 #: Half as much again a tick further out; twice as much, which T cuts, three ticks further out.
 WANTED = {"more_size_bps": [15_000, 20_000], "more_size_ticks": [1, 3]}
@@ -103,14 +105,30 @@ def test_a_bid_that_would_be_nothing_ends_the_sizes() -> None:
     assert len(shown(quoted({}, terms, (100, 300)))) == 1
 
 
-def test_ticks_are_those_of_the_first_price_then_of_where_they_lead() -> None:
-    """Under 20 the tick of band 4 is 0.01, from 20 on 0.02: three steps up are 0.03, then 20.04."""
-    found = shown(quoted({}, {"tick_band": 4}, (19_990_000, 20_000_000)))
-    assert [size[:2] for size in found] == [
-        (19_990_000, 20_000_000), (19_980_000, 20_020_000), (19_960_000, 20_060_000),
-    ]  # fmt: skip
-    found = shown(quoted({"more_size_ticks": [2, 3]}, {"tick_band": 4}, (19_970_000, 19_980_000)))
-    assert [size[1] for size in found] == [19_980_000, 20_000_000, 20_020_000]
+@pytest.mark.parametrize("band", range(7))
+@pytest.mark.parametrize("worse", [0, 1, 2, 3, 7, 9])
+def test_every_size_is_on_tick_and_has_the_first_midpoint(band: int, worse: int) -> None:
+    """Around every price at which a tick changes, where the two sides have different ones."""
+    rows = [tick for tick in TABLE["below_px_e6"].tolist() if tick < 10**10]
+    for edge in rows:
+        terms = {"tick_band": band, "sms_e6": 10**14, "lis_e6": 10**15}
+        params = {"more_size_ticks": [worse, worse], "close_bps": 0}
+        for gap in (0, 1, 3):
+            tick = ticks.tick_e6(TABLE, band, edge)
+            found = shown(quoted(params, terms, (edge - gap * tick, edge + tick)))
+            (bid, ask, *_), more = found[0], found[1:]
+            least = worse * ticks.tick_e6(TABLE, band, ask)
+            for bid_out, ask_out, *_ in more:
+                assert bid_out + ask_out == bid + ask and ask_out - ask >= least
+                assert ask_out - ask < least + 10 * tick
+                for px in (bid_out, ask_out):
+                    assert band == 0 or ticks.on_tick(TABLE, band, px)
+            assert more or worse * tick >= bid
+
+
+def test_a_size_is_no_larger_than_the_largest_order() -> None:
+    found = shown(quoted({}, {"order_max_e6": 27_000 * E6}))
+    assert [size[2:] for size in found] == [(501, 500), (752, 750), (900, 900)]
 
 
 def test_no_quantity_is_over_the_largest_order() -> None:

@@ -7,7 +7,7 @@ and is judged by it, and is held against the quote that was shown before as well
 
 from engine.enums import ExecKind, OrdType, Phase, Reason, Side, Zone
 from engine.jit import clear_record, get_record, inlined, njit
-from engine.limits import PX_E6_MAX, VENUES_MAX
+from engine.limits import MORE_SIZES, PX_E6_MAX, VENUES_MAX
 from gateway.audit.basics import (
     FREE_TICK_E6,
     find_instrument,
@@ -301,11 +301,10 @@ def _compare_clients(book, px):
     """Clients of one pool, tier and limits, one quote, size, side, zone, policy: one price."""
     got = book.receipt[0]
     side = 0 if got["side"] == Side.BUY else 1
-    first = book.fair[(got["instrument"] * 2 + side) * ZONES + got["zone"]]
-    same = first["quote_id"] == got["cited_id"] and first["policy_hash"] == got["policy_hash"]
-    if not same or first["size"] != got["size"]:
+    place = (got["instrument"] * 2 + side) * ZONES + got["zone"]
+    first = book.fair[place * (MORE_SIZES + 1) + got["size"]]
+    if first["quote_id"] != got["cited_id"] or first["policy_hash"] != got["policy_hash"]:
         first["quote_id"] = got["cited_id"]
-        first["size"] = got["size"]
         first["client"] = got["client"]
         first["px_e6"] = px
         first["policy_hash"] = got["policy_hash"]

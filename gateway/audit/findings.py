@@ -130,7 +130,10 @@ class Audit(NamedTuple):
 def versions_of(recount: Recount, series: str) -> Versions:
     """Which quotes of the day a publication must have."""
     run = recount.book.run[0]
-    return Versions(series, int(run["first_quote_id"]), int(run["last_quote_id"]), recount.is_over)
+    return Versions(
+        series, int(run["first_quote_id"]), int(run["last_quote_id"]),
+        int(run["switched_quotes"]), recount.is_over,
+    )  # fmt: skip
 
 
 def make(recount: Recount, published: Published | None, close_bps: int) -> Audit:

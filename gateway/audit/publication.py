@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from gateway.config import ConfigError
 from gateway.config import load as load_config
-from gateway.publish.quotes_file import path_of
+from gateway.publish.quotes_file import files, path_of
 from gateway.publish.record import series_name
 from gateway.publish.source import mark_of_journal
 
@@ -44,13 +44,15 @@ class Versions(NamedTuple):
     series: str
     first: int
     last: int
+    switched: int  # of these, withdrawn by a kill switch: told by the switch, without the number
     is_over: bool  # else the newest may be on their way
 
     def missing(self, found: Any) -> int:
-        """How many are not among the numbers found."""
+        """How many, at least, are not among the numbers found."""
         found = found[(found >= self.first) & (found <= self.last)]
         last = self.last if self.is_over else int(found.max(initial=self.first - 1))
-        return last + 1 - self.first - len(np.unique(found)) if self.first else 0
+        missing = last + 1 - self.first - len(np.unique(found)) if self.first else 0
+        return max(missing - self.switched, 0)
 
 
 def folder_of(directory: Path) -> Path:
@@ -71,7 +73,7 @@ def series_of(directory: Path) -> str:
 def read(folder: Path, day: date, versions: Versions) -> Published | None:
     """What the file of a day says; None where there is no such file.
 
-    What was entered at the end of the day may be in the next day's file.
+    What was entered at the end of the day may be in the file of the day that is published next.
     """
     path = path_of(folder, day)
     if not path.is_file():
@@ -84,7 +86,8 @@ def read(folder: Path, day: date, versions: Versions) -> Published | None:
         if delay_ns is not None:
             delays.append(delay_ns)
         numbers.append(_number(plain, versions.series))
-    for line in _lines(path_of(folder, day + timedelta(days=1))):
+    later = [path for of, path in files(folder) if of > day]
+    for line in _lines(later[0]) if later else ():
         number = _number(_read(line), versions.series)
         if number > versions.last:
             break
@@ -101,9 +104,8 @@ def read(folder: Path, day: date, versions: Versions) -> Published | None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    if path.is_file():
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from (line for line in file if line.strip())
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield from (line for line in file if line.strip())
 
 
 def _read(line: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Each version of our quote: two sides, sizes, Qmin, tick, closeness, time of entry."""
 
-from engine.enums import QuoteState
+from engine.enums import QuoteState, Reason
 from engine.jit import get_record, njit
 from engine.limits import MORE_SIZES
 from gateway.audit.basics import (
@@ -39,6 +39,8 @@ def on_quote(book, journal, body, ts_ns):
         run["last_quote_id"] = quote["quote_id"]
         if run["first_quote_id"] == 0:
             run["first_quote_id"] = quote["quote_id"]
+        if quote["reason"] == Reason.KILLED_FIRM or quote["reason"] == Reason.KILLED_INSTRUMENT:
+            run["switched_quotes"] += 1
     live = quote["state"] == QuoteState.LIVE
     whole = bid > 0 and bid <= ask and quote["bid_qty"] > 0 and quote["ask_qty"] > 0
     ours = book.shown[row]

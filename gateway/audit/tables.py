@@ -68,14 +68,14 @@ receipt = _dtype(
     " zone policy_hash waiting last_qty size cited_size"
 )
 #: The first fill from a size of a quote, by side and zone: others are compared with it.
-fair = _dtype("quote_id size client px_e6 policy_hash seq")
+fair = _dtype("quote_id client px_e6 policy_hash seq")
 client_tally = _dtype("orders fills improved refused value_eur_e6 to_desk")
 run = _dtype(
     "from_ns until_ns counting base frames first_seq last_seq last_ns first_ns day_first_ns"
     " orders fills auto_fills desk_fills given_fills quotes live_quotes sized tick_quotes"
-    " first_quote_id last_quote_id tick_fills improved compared fallback far_bps_e2_max"
-    " close_bps_e2 venue_quotes records record_body record_ns venues regimes hours inputs"
-    " covered honoured boots"
+    " first_quote_id last_quote_id switched_quotes tick_fills improved compared fallback"
+    " far_bps_e2_max close_bps_e2 venue_quotes records record_body record_ns venues regimes"
+    " hours inputs covered honoured boots"
 )
 
 
@@ -93,7 +93,7 @@ class Book(Handle):
     before: Any  # scratch: the books of one instrument
     taken: Any  # of each record of the last datagram, whether it was applied
     shown: Any
-    fair: Any  # (instrument * 2 + side) * ZONES + zone
+    fair: Any  # ((instrument * 2 + side) * ZONES + zone) * (MORE_SIZES + 1) + size
     hours: Any  # int64[HOURS_MAX, 2]: from, until (exclusive)
     presence: Any  # int64[instruments, Presence]: ns within the hours
     live_slots: Any  # int64[instruments, SLOTS]: ns quoted
@@ -136,7 +136,7 @@ def allocate(from_ns: int, until_ns: int, close_bps: int, instruments: int, clie
         before=np.zeros(VENUES_MAX, venue_book),
         taken=np.zeros(DATAGRAM_MAX, np.int64),
         shown=np.zeros(instruments, shown),
-        fair=np.zeros(instruments * 2 * ZONES, fair),
+        fair=np.zeros(instruments * 2 * ZONES * (MORE_SIZES + 1), fair),
         hours=np.zeros((HOURS_MAX, 2), np.int64),
         presence=np.zeros((instruments, len(Presence)), np.int64),
         live_slots=np.zeros((instruments, SLOTS), np.int64),
