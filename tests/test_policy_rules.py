@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from engine import policy, schema, tables
 from engine.tables import state_hash
 from gateway import config as configuration
-from gateway import control, policy_rules, replay, template
+from gateway import control, policy_rules, replay, template, world
 from gateway.approvals import PENDING_MAX
 from gateway.cli import app
 from gateway.config import CONFIG_FILE, ConfigError
@@ -138,6 +138,28 @@ def test_rules_of_the_file_one_person_changes_some_and_the_journal_keeps_it(fold
     with serving(configure(folder, quoting={"policy_param": [3]})) as server:
         assert params_of(server) == of_file
         assert server.tables.params[0]["policy_param"].tolist() == [3] + [0] * 7
+
+
+def test_a_start_that_ends_half_way_is_done_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules of another file may be in, the parameters that remember it are not."""
+    first = configure(folder, policy={"rule": RULES})
+    with serving(first) as server:
+        rules = server.tables.policy_rules.copy()
+    wrong = {"policy": {"rule": [{"param": [7]}]}, "firm": {"regime": "eu-2052"}}
+    config = configure(folder, **wrong)
+    with pytest.raises(ConfigError, match="eu-2052"), serving(config):
+        pass
+    with serving(first) as server:
+        assert server.tables.policy_rules.tobytes() == rules.tobytes()
+    config = configure(folder, policy=wrong["policy"], firm={"regime": "auto"})
+    with monkeypatch.context() as killed:
+        killed.setattr(world, "_put_params", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError), serving(config):
+            pass
+    with serving(first) as server:
+        assert server.tables.policy_rules.tobytes() == rules.tobytes()
 
 
 def test_two_people_are_needed_where_that_is_configured(server: Server) -> None:

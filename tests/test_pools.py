@@ -27,6 +27,7 @@ from gateway.desk_view import subject_of
 from gateway.errors import UserError
 from gateway.risk_view import view
 from gateway.server import Server
+from gateway.world import load_world
 from tests import audit_rig
 from tests.audit_rig import OPEN_NS, Day
 from tests.firm import CLIENT, NOW_NS, firm, order, venue_quote
@@ -232,6 +233,8 @@ def test_a_switch_outlives_a_restart_and_another_order_of_the_pools(
     assert replay.verify(folder / "journal", None)["state_hash"] == state
     with serving(configure(folder)) as server:  # the same si.toml: nothing changes but the boot
         assert pools.stopped(server.tables) == {"main": False, "retail brokers": True}
+        words = load_world(server, server.now_ns())
+        assert [line for line in words if line.startswith("pool retail brokers is stopped")]
     new = {"name": "new", "criteria": "As agreed."}
     with serving(configure(folder, pools=[new, TWO[1], TWO[0]])) as server:
         assert pools.names(server.tables) == ["main", "retail brokers", "new"]  # rows are kept
