@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from engine import schema, tables
 from engine.limits import ASSET_CLASSES, POLICY_PARAMS, POOLS, TIERS
 from gateway import pools
-from gateway.approvals import Pending, person
+from gateway.approvals import Answer, Requests, person
 from gateway.config import Config, ConfigError
 from gateway.errors import UserError
 from gateway.policy_config import ALL, GROUPS, PolicyRule
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 CONFIG = "si.toml"
 
 log = structlog.get_logger()
-
-Answer = dict[str, Any]
 
 
 class Change(NamedTuple):
@@ -123,26 +121,16 @@ def _row(param: list[int] | None, by: str, approved_by: str) -> Any:
     return row
 
 
-class PolicyRules:
+class PolicyRules(Requests[Change]):
     """The server's side: does requests, keeps what waits."""
 
+    kind, shows, what = "policy", "rules", "policy rule"
+
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
-        self.pending: Pending[Change] = Pending("si policy rules")
-        self.last = 0
 
-    def receive(self, request: dict[str, Any]) -> Answer:
-        """Do a request. Raises UserError."""
-        verbs = {
-            "rules": self._rules, "set": self._set, "approve": self._approve,
-            "refuse": self._refuse,
-        }  # fmt: skip
-        verb = str(request["policy"])
-        if verb not in verbs:
-            raise UserError(f"policy request {verb!r} is none of {', '.join(verbs)}")
-        return verbs[verb](request)
-
-    def _rules(self, request: dict[str, Any]) -> Answer:
+    def _show(self, request: dict[str, Any]) -> Answer:
         server = self.server
         groups = {number: name for name, number in GROUPS.items()}
         names = pools.names(server.tables)
@@ -169,9 +157,7 @@ class PolicyRules:
         change = self._read(request)
         if self.server.config.policy.approvals == 1:
             return self._apply(change, "")
-        self.pending.add(change)
-        log.info("policy rule waits for approval", **change.as_dict())
-        return {"pending": change.as_dict()}
+        return self._wait(change)
 
     def _read(self, request: dict[str, Any]) -> Change:
         by = person(request)
@@ -191,17 +177,8 @@ class PolicyRules:
         self.last += 1
         return Change(self.last, rule.pool, rule.tier, rule.group, param, by)
 
-    def _approve(self, request: dict[str, Any]) -> Answer:
-        change, by = self.pending.approved(request)
-        answer = self._apply(change, by)
-        del self.pending[change.number]
-        return answer
-
-    def _refuse(self, request: dict[str, Any]) -> Answer:
-        change, by = self.pending.named(request)
-        del self.pending[change.number]
-        log.info("policy rule refused", refused_by=by, **change.as_dict())
-        return {"refused": change.as_dict()}
+    def _as_dict(self, change: Change) -> Answer:
+        return change.as_dict()
 
     def _apply(self, change: Change, approved_by: str) -> Answer:
         """Every row in the journal and in force, between two orders."""

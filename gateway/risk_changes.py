@@ -26,7 +26,7 @@ from engine import schema, tables
 from engine.enums import LimitScope
 from engine.limits import LIMIT_CHANGES_MAX, Capacity
 from gateway import journal_schema
-from gateway.approvals import Pending, person
+from gateway.approvals import Answer, Requests, person
 from gateway.errors import UserError
 from gateway.journal_files import Reader
 from gateway.risk_limits import CLIENT, FIRM, LIMITS, Limit, configured, parse
@@ -39,8 +39,6 @@ SHOWN_MAX = 100  # changes in an answer, which is one datagram
 SUBJECTS = {"firm": LimitScope.FIRM, "client": LimitScope.CLIENT, "tier": LimitScope.TIER}
 
 log = structlog.get_logger()
-
-Answer = dict[str, Any]
 
 
 class Key(NamedTuple):
@@ -170,26 +168,16 @@ def configure(server: Server, now_ns: int) -> None:
 # While it runs
 
 
-class RiskChanges:
+class RiskChanges(Requests[Change]):
     """The server's side: does requests, keeps what waits."""
 
+    kind, shows, what = "risk", "changes", "limit"
+
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
-        self.pending: Pending[Change] = Pending("si risk changes")
-        self.last = 0
 
-    def receive(self, request: dict[str, Any]) -> Answer:
-        """Do a request. Raises UserError."""
-        verbs = {
-            "changes": self._changes, "set": self._set, "approve": self._approve,
-            "refuse": self._refuse,
-        }  # fmt: skip
-        verb = str(request["risk"])
-        if verb not in verbs:
-            raise UserError(f"risk request {verb!r} is none of {', '.join(verbs)}")
-        return verbs[verb](request)
-
-    def _changes(self, request: dict[str, Any]) -> Answer:
+    def _show(self, request: dict[str, Any]) -> Answer:
         table = self.server.tables
         rows, held = used(table.limit_changes), holding(table.limit_changes)
         return {
@@ -204,12 +192,9 @@ class RiskChanges:
         old = self._to_change(change)
         if self.server.config.risk.approvals == 1 or not change.key.limit.loosens(old, change.new):
             return self._apply(change, "")
-        self.pending.add(change)
-        log.info("limit waits for approval", **self._as_dict(change))
-        return {"pending": self._as_dict(change)}
+        return self._wait(change)
 
-    def _approve(self, request: dict[str, Any]) -> Answer:
-        change, by = self.pending.approved(request)
+    def _check(self, change: Change) -> None:
         now = self._in_force(change.key)
         if now != change.old:  # perhaps somebody tightened it, for a reason
             before, words = (
@@ -219,15 +204,6 @@ class RiskChanges:
                 f"{change.key.limit.name} is {words} now, it was {before} when {change.by} asked: "
                 f"refuse change {change.number} and ask again"
             )
-        answer = self._apply(change, by)
-        del self.pending[change.number]
-        return answer
-
-    def _refuse(self, request: dict[str, Any]) -> Answer:
-        change, by = self.pending.named(request)
-        del self.pending[change.number]
-        log.info("limit refused", refused_by=by, **self._as_dict(change))
-        return {"refused": self._as_dict(change)}
 
     def _read(self, request: dict[str, Any]) -> Change:
         by = person(request)
