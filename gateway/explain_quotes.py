@@ -28,16 +28,11 @@ class Found(NamedTuple):
     position: int
 
 
-def find(journal: Path, wanted: str) -> list[Any]:
+def find_frames(journal: Path, wanted: str) -> list[Found]:
     """Every decision about an order or a quote, oldest first.
 
     `wanted` is an OrderID(37), a ClOrdID(11), a QuoteID(117) or a QuoteReqID(131).
     """
-    return [found.row for found in find_frames(journal, wanted)]
-
-
-def find_frames(journal: Path, wanted: str) -> list[Found]:
-    """The same with their places."""
     found = []
     for frame in Reader(journal, kinds=(jn.EXECUTION, jn.QUOTE_REPORT)).poll():
         row = frame.record

@@ -92,9 +92,9 @@ def configure(server: Server, now_ns: int) -> None:
             f"pools {', '.join(new)}: this journal knows {', '.join(known)}, at most {POOLS}: "
             "use names of these, or a new journal"
         )
+    known += new
     for pool in server.config.pools:
-        known = names(server.tables)
-        place = known.index(pool.name) if pool.name in known else len(known)
+        place = known.index(pool.name)
         row = server.tables.pools[place : place + 1].copy()  # with its kill switch
         row["name"] = schema.pack(pool.name, POOL_NAME_WORDS)
         server.put_row(tables.POOL, place, row[0], now_ns)

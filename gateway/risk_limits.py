@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -60,6 +61,12 @@ CLIENT = (
     Limit("credit_eur", "credit_max_eur_e6", MILLIONTHS),
 )
 LIMITS = {LimitScope.FIRM: FIRM, LimitScope.CLIENT: CLIENT, LimitScope.TIER: CLIENT}
+
+
+def put_limits(limits: Sequence[Limit], said: object, row: Any) -> None:
+    """What si.toml says of these limits into the row that the engine reads."""
+    for limit in limits:
+        row[limit.field] = limit.number(getattr(said, limit.name))
 
 
 def parse(scope: LimitScope, name: object, value: object) -> tuple[int, int]:

@@ -6,9 +6,8 @@ is new is added, and an instrument that is gone is no longer one for which the f
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from engine.limits import VENUES_MAX
 from gateway import policy_rules, pools, risk_changes
 from gateway.config import ALWAYS_NS, Config, ConfigError
 from gateway.errors import UserError
-from gateway.risk_config import Risk, limits_of
+from gateway.risk_config import limits_of
+from gateway.risk_limits import CLIENT, FIRM, put_limits
 from gateway.swap import Swap, venue_rows
 from refdata.load import Loaded, load_instruments
 from refdata.rows import Refused
@@ -153,7 +153,7 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     row["snapshot_configured"] = configured
     row["policy_hash"] = server.policy.source_hash
     row["peg_mid"] = PegMid[quoting.peg_mid.upper()]
-    _put_risk(row, config.risk)
+    put_limits(FIRM, config.risk, row)
     risk_changes.into_params(risk_changes.holding(server.tables.limit_changes), row)
     row["jump_bps"], row["close_bps"] = quoting.jump_bps, quoting.close_bps
     row["jump_hold_ns"] = quoting.jump_hold_ms * 1_000_000
@@ -173,18 +173,6 @@ def _put_params(server: Server, configured: int, now_ns: int) -> None:
     server.put_row(tables.PARAMS, 0, row[0], now_ns)
 
 
-def _put_risk(row: Any, risk: Risk) -> None:
-    """The firm's own limits into its parameters."""
-    row["loss_max_eur_e6"] = _e6(risk.loss_max_eur)
-    row["instrument_loss_max_eur_e6"] = _e6(risk.instrument_loss_max_eur)
-    row["gross_max_eur_e6"] = _e6(risk.gross_max_eur)
-    row["net_max_eur_e6"] = _e6(risk.net_max_eur)
-    row["repeat_max"] = risk.repeat_max
-    row["repeat_window_ns"] = risk.repeat_window_ms * 1_000_000
-    row["undue_fills_max"] = risk.undue_orders_per_second
-    row["undue_max_eur_e6"] = _e6(risk.undue_notional_eur_per_second)
-
-
 def _forced_regime(name: str) -> int:
     if name == "auto":
         return -1
@@ -200,11 +188,7 @@ def _put_clients(server: Server, now_ns: int) -> None:
         row = np.zeros(1, schema.client)
         row["name"] = schema.pack(config.name)
         limits = limits_of(config, config.tier, server.config.tiers)
-        row["order_max_eur_e6"] = _e6(limits.order_max_eur)
-        row["day_max_eur_e6"] = _e6(limits.day_max_eur)
-        row["fills_max"] = limits.fills_max
-        row["orders_per_second"] = limits.orders_per_second
-        row["credit_max_eur_e6"] = _e6(limits.credit_eur)
+        put_limits(CLIENT, limits, row)
         row["tier"] = config.tier
         [row["pool"]] = pools.rows_of(server.tables, config.pool or server.config.pools[0].name)
         index = client_id(server, config.name)
@@ -214,10 +198,6 @@ def _put_clients(server: Server, now_ns: int) -> None:
             raise ConfigError(f"client {config.name!r}: no room, {index} are known already")
         risk_changes.into_client(changed, config, index, row)
         server.put_row(tables.CLIENT, index, row[0], now_ns)
-
-
-def _e6(amount: Decimal) -> int:
-    return int(amount * 10**6)
 
 
 def client_id(server: Server, name: str) -> int:

@@ -151,7 +151,10 @@ def test_what_needs_no_replay(start: Start) -> None:
     inputs = Inputs(day.folder, "", None)
     assert pricings(inputs, "large") == [] == pricings(inputs, "taken")
     assert "replayer" not in vars(inputs)
-    found = [explain_quotes.find(day.folder / "journal", name) for name in ("large", "taken")]
+    found = [
+        [each.row for each in explain_quotes.find_frames(day.folder / "journal", name)]
+        for name in ("large", "taken")
+    ]
     why = [[explain_inputs_view._without_policy(row) for row in rows] for rows in found]
     quoted = "the price is the one quoted on request: ask for the quote's inputs"
     assert why[0] == ["nothing was priced", "a trader gave the price"] and set(why[1]) == {quoted}

@@ -457,17 +457,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_decision_is_explained(folder: Path) -> None:
     venues = venue_names(folder)
-    rows = explain_quotes.find(folder, "a1")
+    rows = [each.row for each in explain_quotes.find_frames(folder, "a1")]
     told = [line for row in rows for line in explain_quotes.in_words(row, venues)]
     assert any(line.startswith("offer: 100 at 21.01, public 21.01, policy") for line in told)
     assert "outcome: taken, 9 at 21.01, by order 1" in told
     assert any("zone: WITHIN_MIN_QUOTE" in line for line in told)
-    by_order = [line for row in explain_quotes.find(folder, "n1")
+    by_order = [line for row, _ in explain_quotes.find_frames(folder, "n1")
                 for line in explain_quotes.in_words(row, venues)]  # fmt: skip
     assert "price: 21.01 as quoted, whatever the market did since" in by_order
     assert explain_quotes.as_dict(rows[0])["given_state"] == "OPEN"
     for name in ["r1", "RQ1", "RQ2", "RQ4", "RQ5", "RQ6", "o0", "late", "e1"]:
-        found = explain_quotes.find(folder, name)
+        found = [each.row for each in explain_quotes.find_frames(folder, name)]
         assert found, name
         ends = [explain_quotes.in_words(row, venues)[-1] for row in found]
         assert all(end.startswith("outcome: ") for end in ends)

@@ -159,7 +159,7 @@ def test_a_day_replays_and_explains(tmp_path: Path) -> None:
     result = verify(folder / "journal", None)
     assert (result["missing_bytes"], result["torn"]) == (0, False)
     assert result["orders"] == done.orders and result["frames"] == done.server.files.state[0]["seq"]
-    rows = explain_quotes.find(folder / "journal", "day-1")
+    rows = [each.row for each in explain_quotes.find_frames(folder / "journal", "day-1")]
     assert [explained(row)["clordid"] for row in rows] == ["day-1"]
 
 
